@@ -14,7 +14,10 @@ def main() -> None:
     for number, by_default in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
         if signal.getsignal(number) == by_default:
             signal.signal(number, _stop_at_once)
-    from lesionflow.cli import main
+    from lesionflow.defaults import no_collection
+
+    with no_collection():
+        from lesionflow.cli import main
 
     main()
 

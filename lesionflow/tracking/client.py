@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
+from lesionflow.defaults import no_collection
 from lesionflow.errors import RegistryError
 from lesionflow.storage.temporary import told_if_full
 
@@ -31,7 +32,10 @@ else:
         """Import MLflow on first attribute access."""
 
         def __getattr__(self, name: str) -> Any:
-            return getattr(importlib.import_module("mlflow"), name)
+            if "mlflow" not in sys.modules:
+                with no_collection():
+                    importlib.import_module("mlflow")
+            return getattr(sys.modules["mlflow"], name)
 
     mlflow = _LazyModule()
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import datetime
+import functools
 import importlib.util
 import os
 import shlex
@@ -19,12 +20,16 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from lesionflow.atomic import name_new, take_lock, unique_suffix
 from lesionflow.errors import RegistryError, counted
 from lesionflow.storage.temporary import temporary_folder
 from lesionflow.tracking.client import mlflow, registry_errors, shown_address
+
+if TYPE_CHECKING:
+    from alembic.script import ScriptDirectory
 
 MISSING, CURRENT, OLDER, NEWER = "missing", "current", "older", "newer"
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
@@ -72,6 +77,16 @@ def is_database(address: str) -> bool:
     return address.partition(":")[0].partition("+")[0] in DATABASES
 
 
+@functools.cache  # half of what it takes to look at a store goes into reading these files
+def _migrations() -> ScriptDirectory:
+    """Return the migrations of the installed MLflow."""
+    from alembic.script import ScriptDirectory
+
+    package = importlib.util.find_spec("mlflow")
+    assert package is not None and package.origin is not None
+    return ScriptDirectory(str(Path(package.origin).parent / "store" / "db_migrations"))
+
+
 def read_schema(address: str, *, locked: bool = False) -> Schema:
     """Compare a database's schema with that of the installed MLflow; nothing is created or changed.
 
@@ -88,7 +103,6 @@ def read_schema(address: str, *, locked: bool = False) -> Schema:
         Where the database does not answer, or is none.
     """
     import sqlalchemy
-    from alembic.script import ScriptDirectory
     from alembic.script.revision import ResolutionError
     from alembic.util import CommandError
     from sqlalchemy.pool import NullPool
@@ -112,9 +126,7 @@ def read_schema(address: str, *, locked: bool = False) -> Schema:
                 return Schema(MISSING)  # creating it was interrupted, and MLflow continues from there
             written_by = f"SELECT value FROM tags WHERE key = '{_RELEASE_TAG}'"
             releases = ask(written_by).scalars().all() if "tags" in tables else []
-    package = importlib.util.find_spec("mlflow")
-    assert package is not None and package.origin is not None
-    scripts = ScriptDirectory(str(Path(package.origin).parent / "store" / "db_migrations"))
+    scripts = _migrations()
     found, newest = " ".join(versions) or "none", " ".join(scripts.get_heads())
     if found == newest:
         return Schema(CURRENT, found, newest)

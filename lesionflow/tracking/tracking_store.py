@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote
 
+from lesionflow.defaults import no_collection
 from lesionflow.errors import MissingError, RegistryError
 from lesionflow.storage.location import local_address, local_path, location_text
 from lesionflow.tracking.client import DEFAULT_STORE, mlflow, registry_errors, set_variables, shown_address
@@ -43,6 +44,7 @@ _variables: set[str] = set()  # that `connect` set
 _blocks = 0  # of `kept_settings` that the program is in
 
 
+@no_collection()  # it imports most of MLflow and SQLAlchemy, whose objects all stay
 def connect(
     tracking_uri: str | None = None, *, writes: bool = False, creates: bool = True, migrate: bool = False
 ) -> str:
