@@ -40,13 +40,16 @@ def new_objects_collected() -> Iterator[None]:
     """Let Python's cyclic garbage collector look only at objects created from here on, until the end.
 
     After a training there are a million others, nearly all of which stay: each search through them takes most of a
-    second. Where a caller has set objects aside already, nothing changes, as they would be taken back in with ours.
+    second. It looks once in 20,000 new objects instead of 700, since TensorFlow's tracing of a step creates hundreds of
+    thousands that stay: a sixth of its time. Objects that a caller has set aside already are not taken back in.
     """
-    if gc.get_freeze_count():
-        yield
-        return
-    gc.freeze()
+    before, frozen = gc.get_threshold(), gc.get_freeze_count()
+    gc.set_threshold(20_000, *before[1:])
+    if not frozen:
+        gc.freeze()
     try:
         yield
     finally:
-        gc.unfreeze()
+        gc.set_threshold(*before)
+        if not frozen:
+            gc.unfreeze()

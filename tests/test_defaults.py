@@ -48,3 +48,15 @@ def test_what_a_caller_set_aside_stays_aside(nothing_set_aside: None) -> None:
     with new_objects_collected():
         pass
     assert gc.get_freeze_count() > 0
+
+
+def test_it_looks_less_often_meanwhile_and_as_often_as_before_afterwards(nothing_set_aside: None) -> None:
+    before = gc.get_threshold()
+    gc.set_threshold(700, 10, 10)
+    try:
+        with pytest.raises(KeyError), new_objects_collected():
+            meanwhile = gc.get_threshold()
+            raise KeyError
+        assert meanwhile[0] > 700 and gc.get_threshold() == (700, 10, 10)
+    finally:
+        gc.set_threshold(*before)
