@@ -18,10 +18,11 @@ from lesionflow.tracking.resume import FOLDER, NAMES
 from lesionflow.training import finalize
 from lesionflow.training.callbacks import TrainingDisplay
 from lesionflow.training.checkpoint import from_bytes
-from tests.conftest import error_line, invoke, without_pictures
+from tests.conftest import PLAIN, error_line, invoke, without_pictures
 
 ROOT = Path(__file__).parents[2]
 EPOCHS = 8
+SMALL = ("--epochs", "1", "--image-size", "16", *PLAIN)
 
 
 def start(arguments: list[str], folder: Path, cache: Path, told: str) -> subprocess.Popen[bytes]:
@@ -128,8 +129,7 @@ def test_of_several_networks_the_finished_are_kept_and_the_rest_is_trained(
     with monkeypatch.context() as patch, without_pictures():
         patch.setattr(TrainingDisplay, "on_train_begin", preempt)
         stopped = invoke(
-            "train", "--data", str(data), "--model", "vgg,cnn", "--epochs", "1", "--image-size", "16",
-            "--registered-model", "moles", *store,
+            "train", "--data", str(data), "--model", "vgg,cnn", *SMALL, "--registered-model", "moles", *store,
         )  # fmt: skip
     assert stopped.exit_code == 143, stopped.output
     assert stopped.stderr.splitlines()[-1].startswith("stopped; to continue: lesionflow train --resume ")
@@ -249,7 +249,7 @@ def test_what_a_training_names_may_have_moved_and_nothing_else_may_take_its_plac
     with monkeypatch.context() as patch:
         patch.setattr(TrainingDisplay, "on_train_begin", stop)
         given = [text for pair in places.items() for text in pair]
-        stopped = invoke("train", "--data", str(demo_folder), *given, "--epochs", "1", "--image-size", "16", *store)
+        stopped = invoke("train", "--data", str(demo_folder), *given, *SMALL, *store)
     assert stopped.exit_code == 143, stopped.output
     again = ("train", "--resume", resume_command(stopped.stderr)[2], *store)
 

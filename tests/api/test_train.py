@@ -19,13 +19,13 @@ from lesionflow.registry.champion import find_champion
 from lesionflow.registry.versions import find_version, resolve
 from lesionflow.tracking.resume import FOLDER, NAMES
 from lesionflow.training.config import TrainingConfig
-from tests.conftest import error_line, invoke, without_pictures, working_in
+from tests.conftest import PLAIN, error_line, invoke, without_pictures, working_in
 
 DAMAGED = (
     ".jpg (damaged: it breaks off within its header); replace the files, or take their rows out of the table; "
     "`lesionflow describe DATA --out FOLDER` lists every one in description.json"
 )
-QUICK = ("--epochs", "1", "--image-size", "16", "--model", "vgg")
+QUICK = ("--epochs", "1", "--image-size", "16", "--model", "vgg", *PLAIN)
 
 
 def _cut(file: Path) -> None:
