@@ -68,7 +68,7 @@ def stopping(epoch, values):
 
 runs.log_epoch = stopping
 small = ("--image-size", "16", "--batch-size", "32", "--augmentation", "0", "--averaging", "0")
-run("train", "--data", DATA, "--model", "cnn", "--epochs", "3", *small, code=130)
+run("train", "--data", DATA, "--model", "vgg", "--epochs", "3", *small, code=130)
 runs.log_epoch = log_epoch
 run("train", "--resume", run_ids[0])
 

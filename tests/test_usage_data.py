@@ -33,7 +33,7 @@ def run(*words):
     main(words, standalone_mode=False)
 
 small = ("--epochs", "1", "--image-size", "16", "--batch-size", "32", "--augmentation", "0", "--averaging", "0")
-run("train", "--data", DATA, "--model", "cnn", *small)
+run("train", "--data", DATA, "--model", "vgg", *small)
 run("evaluate", "models:/lesionflow/1", DATA, "--resamples", "100")
 run("explain", IMAGE, "--out", "pictures", "--model", BUNDLE)
 lesionflow.score(IMAGES, "results.csv", "models:/lesionflow/1", quiet=True)
