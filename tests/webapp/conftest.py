@@ -201,7 +201,13 @@ def start_anew(driver: Chrome) -> None:
 
 def choose(driver: Chrome, *paths: Path, what: str = "folder") -> None:
     """Give the page files or a folder, and return when all are scored."""
+    driver.execute_script("""
+        window.untaken = 1;
+        window.taking ??= take;
+        take = async (...given) => { await taking(...given); window.untaken = 0; };
+    """)
     driver.find_element("id", what).send_keys("\n".join(map(str, paths)))
+    until(driver, "!window.untaken")
     finish(driver)
 
 
@@ -266,6 +272,10 @@ def many_formats(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "trailer.jpg": whole + b"behind the end may be anything",
         "empty.jpg": b"",
         "text.jpg": b"no image at all",
+        "page.jpg": b"<!doctype html><title>404</title>",
+        "zeros.jpg": bytes(5000),
+        "as_text.bmp": (folder / "picture.bmp").read_bytes().replace(b"\n", b"\r\n"),
+        "no_dicom.jls": b"\xff\xd8\xff\xf7\0\x0b" + bytes(90),
         "cut.webp": (folder / "picture.webp").read_bytes()[:-50],
         "phone.heic": b"\0\0\0\x18ftypheic\0\0\0\0heicmif1" + bytes(500),
         "scan.tif": _tiff(picture),
@@ -277,6 +287,9 @@ def many_formats(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "Thumbs.db": b"system",
         "DICOMDIR": bytes(128) + b"DICM" + bytes(100),
     }
+    for name in ("picture.webp", "alpha_0_lossless.webp"):
+        content = (folder / name).read_bytes()
+        broken[f"half_{name}"] = content[: len(content) // 2] + bytes(len(content) - len(content) // 2)
     png = bytearray((folder / "picture.png").read_bytes())
     png[len(png) // 2] ^= 1
     for name, content in (broken | {"checksum.png": bytes(png)}).items():
@@ -298,11 +311,16 @@ def _draw_what_browsers_pass_over(folder: Path, picture: Image.Image) -> None:
         ("gamma", picture, b"gAMA", gamma), ("grey_gamma", grey, b"gAMA", gamma),
         ("hdr", picture, b"cICP", bytes([9, 16, 0, 1])), ("linear", picture, b"cICP", bytes([1, 8, 0, 1])),
         ("unspecified", picture, b"cICP", bytes([2, 2, 0, 1])), ("wide", picture, b"cICP", bytes([12, 13, 0, 1])),
+        ("narrow", picture, b"cICP", bytes([1, 1, 0, 0])), ("phone_app", picture, b"CgBI", bytes(4)),
     ):  # fmt: skip
         image.save(folder / f"{name}.png")
         data = (folder / f"{name}.png").read_bytes()
         before = data.index(b"IDAT") - 4
         (folder / f"{name}.png").write_bytes(data[:before] + png_chunk(kind, content) + data[before:])
+    app = (folder / "phone_app.png").read_bytes()
+    (folder / "phone_app.png").write_bytes(app[:8] + png_chunk(b"CgBI", bytes(4)) + app[8:])
+    turned = picture.transpose(Image.Transpose.ROTATE_180)
+    picture.save(folder / "not_of_the_animation.png", save_all=True, default_image=True, append_images=[turned])
     picture.quantize(16).save(folder / "alpha_0.png", transparency=bytes(16))
     nothing = picture.convert("RGBA")
     nothing.putalpha(0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -172,6 +173,63 @@ def test_where_nothing_can_be_kept_the_page_says_so_and_goes_on(driver: Chrome, 
     assert "All 12 images are done: 0 failed." in text_of(driver)
     assert len(report_of(driver).splitlines()) == 13
     start_anew(driver)
+
+
+def test_files_that_only_their_content_tells_apart_are_each_scored(
+    driver: Chrome, address: str, tmp_path: Path
+) -> None:
+    """BMP files of the same name, size and time, in two folders of the same name."""
+    drawn = draw_images(tmp_path / "drawn", 2)
+    for number, file in enumerate(sorted(drawn.iterdir())):
+        moles = tmp_path / str(number) / "moles"
+        moles.mkdir(parents=True)
+        Image.open(file).save(moles / "mole.bmp")
+        os.utime(moles / "mole.bmp", (10**9, 10**9))
+    open_page(driver, address)
+    for visit in range(2):
+        for number in (0, 1, 0):
+            choose(driver, tmp_path / str(number) / "moles")
+        rows = report_of(driver).splitlines()[1:]
+        assert len(rows) == len({*rows}) == 2 and all(row.startswith("moles/mole.bmp,ok,") for row in rows)
+        assert driver.execute_script("return state.number") == (2 if visit == 0 else 0)
+        until(driver, "!state.kept.writing")
+        open_page(driver, address)
+        until(driver, "state.restored === 2")
+    start_anew(driver)
+
+
+def test_a_file_that_could_not_be_read_is_read_when_it_is_chosen_again(
+    driver: Chrome, address: str, tmp_path: Path
+) -> None:
+    """One that changes after it was chosen, as where it is still being copied."""
+    folder = draw_images(tmp_path / "images", 2)
+    file, whole = folder / "image0000.jpg", (folder / "image0000.jpg").read_bytes()
+    file.write_bytes(whole[:500])
+    open_page(driver, address)
+    driver.execute_script("window.held = ask; ask = () => {};")
+    driver.find_element("id", "folder").send_keys(str(folder))
+    until(driver, "state.queue.length === 2")
+    file.write_bytes(whole)
+    driver.execute_script("ask = held; ask();")
+    finish(driver)
+    row = rows_of(report_of(driver))["image0000.jpg"]
+    assert row["error"] == "unreadable: the file cannot be read, or has changed since it was chosen"
+    for _ in range(2):
+        choose(driver, folder)
+        assert [row["status"] for row in csv.DictReader(io.StringIO(report_of(driver)))] == ["ok", "ok"]
+        until(driver, "!state.kept.writing")
+        open_page(driver, address)  # what could not be read was not kept
+        until(driver, "state.restored === 2")
+    start_anew(driver)
+
+
+def test_the_keyboard_stays_where_it_is_while_rows_are_drawn_anew(opened: Chrome, tmp_path: Path) -> None:
+    choose(opened, draw_images(tmp_path / "images", 3))
+    focused = "const all = [...document.querySelectorAll('#rows button')]; return all.indexOf(document.activeElement);"
+    opened.execute_script("document.querySelectorAll('#rows button')[1].focus(); refresh(true);")
+    assert opened.execute_script(focused) == 1
+    opened.find_element("id", "forget").click()
+    assert opened.switch_to.active_element.get_attribute("data-input") == "files"
 
 
 def test_many_files_of_which_some_are_broken(opened: Chrome) -> None:

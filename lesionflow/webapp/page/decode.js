@@ -7,6 +7,7 @@ const MAXIMUM_BYTES = 256 * 2 ** 20;
 const DICOM_NAME = /\.(dcm|dicom|dic|ima)$/i;
 const AVIF_HEAD = 2 ** 16; // bytes in which it says what it is of
 const AVIF_END = 64; // so many zeros are no end of one: a browser shows what is before them
+const WEBP_UNUSED = 16; // bytes; of whole files at most the last 1 to 4 are not needed
 const STRIP = 2 ** 20; // pixels that are read from a decoded image at a time
 const USUAL_PROCESSES = [BASELINE, EXTENDED, PROGRESSIVE]; // of JPEG, which every browser decodes
 const canvas = { element: null, context: null }; // kept: a new one for every image would cost as much as reading it
@@ -15,10 +16,13 @@ const canvas = { element: null, context: null }; // kept: a new one for every im
 async function decodeImage(file, height, width) {
   try {
     const data = await readBytes(file);
-    const kind = sniff(data.subarray(0, HEAD)) ?? (DICOM_NAME.test(file.name) ? "DICOM" : null); // without a preamble
-    if (kind === null) throw new ImageFailure("not_an_image", `the content is none of ${FORMATS.join(", ")}`);
+    const kind = sniff(data.subarray(0, HEAD)) ?? (isCutDicom(file, data) ? "DICOM" : null);
+    if (kind === null) throw new ImageFailure(...unrecognised(data));
     if (kind === "DICOM") throw new ImageFailure("unsupported", "DICOM in a browser; 'lesionflow score' reads it");
     if (!FORMATS.includes(kind)) throw new ImageFailure("unsupported", `${kind}; save it as PNG or JPEG`);
+    if (kind === "BMP" && wasSentAsText(data)) {
+      throw damaged("changed by a transfer as text; transfer it again, as binary data");
+    }
     return { pixels: await decodeKind(kind, data, height, width), format: kind };
   } catch (error) {
     if (error instanceof ImageFailure) throw error;
@@ -26,6 +30,9 @@ async function decodeImage(file, height, width) {
     throw damaged(String(error.message ?? error));
   }
 }
+
+/** Whether a file with a name of DICOM's begins like its data elements, but has too few to be told by them. */
+const isCutDicom = (file, data) => DICOM_NAME.test(file.name) && ELEMENTS.includes(latin1(data, 0, 2));
 
 async function readBytes(file) {
   if (file.size > MAXIMUM_BYTES) throw new ImageFailure("too_large", `more than ${MAXIMUM_BYTES / 2 ** 20} MiB`);
@@ -47,6 +54,7 @@ async function decodeKind(kind, data, height, width) {
   let image = reduced ? fitted(reduced, ...frame, gap) : await decodeWhole(kind, about, frame, gap);
   image ??= await decodeWhole(kind, await withoutAlpha(kind, data, about), frame, gap);
   if (!image) throw new ImageFailure("unsupported", "its alpha is 0 everywhere; save it without alpha");
+  if (kind === "WEBP") await checkWebp(data);
   about.convert?.(image.frame);
   return turned(image.frame, ...frame, about.orientation).data;
 }
@@ -116,6 +124,56 @@ function webpChunks(data) {
     if (!found.has(name)) found.set(name, [offset + 8, end]);
   }
   return found;
+}
+
+/** Throw `ImageFailure` for a WebP that has more bytes than its pixels need: behind damage its decoder stops elsewhere. */
+async function checkWebp(data) {
+  const shorter = shortenedWebp(data);
+  if (!shorter || !(await opensWebp(shorter))) return;
+  shortWebpOpens ??= drawnWebp().then((drawn) => !drawn || opensWebp(shortenedWebp(drawn)));
+  if (!(await shortWebpOpens)) throw damaged("its pixels end before its bytes do");
+}
+
+let shortWebpOpens = null; // whether this browser shows a WebP that breaks off, and so tells nothing of the others
+
+/** The pixels of a WebP, or of its first frame, without their last bytes; null where there is nothing to leave out. */
+function shortenedWebp(data) {
+  const view = new DataView(data.buffer, data.byteOffset, data.byteLength), end = view.getUint32(4, true) + 8;
+  for (let offset = 12; offset + 8 <= Math.min(end, data.length);) {
+    const name = latin1(data, offset, offset + 4), length = view.getUint32(offset + 4, true), least = length - WEBP_UNUSED;
+    if (name !== "VP8 " && name !== "VP8L") {
+      offset += name === "ANMF" ? 24 : 8 + length + (length & 1); // a frame of an animation has its own chunks
+      continue;
+    }
+    if (least <= 0) return null; // one colour, or all of it transparent
+    const found = new Uint8Array(20 + least + (least & 1)), head = new DataView(found.buffer);
+    found.set(data.subarray(0, 12));
+    found.set(data.subarray(offset, offset + 8 + least), 12);
+    head.setUint32(4, found.length - 8, true);
+    head.setUint32(16, least, true);
+    return found;
+  }
+  return null;
+}
+
+async function opensWebp(data) {
+  try {
+    (await createImageBitmap(new Blob([data], { type: MEDIA_TYPES.WEBP }))).close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** A WebP that this browser wrote itself; null where it writes none. */
+async function drawnWebp() {
+  const drawn = new OffscreenCanvas(64, 64), context = drawn.getContext("2d");
+  for (let i = 0; i < 64; i++) {
+    context.fillStyle = `hsl(${137 * i} 80% 50%)`;
+    context.fillRect(8 * (i % 8), i - (i % 8), 8, 8);
+  }
+  const made = await drawn.convertToBlob({ type: MEDIA_TYPES.WEBP });
+  return made.type === MEDIA_TYPES.WEBP ? new Uint8Array(await made.arrayBuffer()) : null;
 }
 
 function hideChunk(data, chunks, name) {

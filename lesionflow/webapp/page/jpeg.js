@@ -39,6 +39,7 @@ function readLayout(data) {
       return Object.assign(layout, { scan: position });
     }
     if (marker === 0xd9) throw damaged("it ends before its pixels");
+    if (marker === 0xf7) throw new ImageFailure("unsupported", "JPEG-LS outside of DICOM; save it as PNG");
     const start = position + 4;
     const end = position + 2 + ((data[position + 2] << 8) | data[position + 3]);
     if (end < start || end > data.length) throw damaged("it breaks off within its header");
@@ -55,7 +56,7 @@ function readSegment(layout, data, marker, start, end) {
   else if (marker === 0xe2 && begins("ICC_PROFILE\0") && end >= start + 14) {
     layout.profiles.push({ number: data[start + 12], count: data[start + 13], bytes: data.subarray(start + 14, end) });
   }
-  else if (marker === 0xee && begins("Adobe")) layout.adobe = true;
+  else if (marker === 0xee && begins("Adobe") && end - start >= 12) layout.adobe = true;
   else if (marker === 0xc4) layout.tables.push([start, end]);
   else if (marker === 0xdb) checkQuantization(data.subarray(start, end));
   else if (marker === 0xdd) layout.restart = (data[start] << 8) | data[start + 1];

@@ -204,6 +204,45 @@ const DIAGNOSES = {
 const DETAILS = [
   [/^the content is none of (.+)$/, {
     de: "der Inhalt hat keines dieser Formate: {1}", es: "el contenido no tiene ninguno de estos formatos: {1}" }],
+  [/^a web page, as of a failed download; download it again$/, {
+    de: "eine Webseite, wie nach einem fehlgeschlagenen Download; laden Sie das Bild neu herunter",
+    es: "una página web, como tras una descarga fallida; descargue la imagen de nuevo" }],
+  [/^a server's message, as of a failed download; download it again$/, {
+    de: "die Meldung eines Servers, wie nach einem fehlgeschlagenen Download; laden Sie das Bild neu herunter",
+    es: "el mensaje de un servidor, como tras una descarga fallida; descargue la imagen de nuevo" }],
+  [/^a pointer of Git LFS; fetch the file with git lfs pull$/, {
+    de: "ein Verweis von Git LFS; holen Sie die Datei mit git lfs pull",
+    es: "un puntero de Git LFS; obtenga el archivo con git lfs pull" }],
+  [/^an image in base64; decode it$/, {
+    de: "ein Bild als Base64-Text; dekodieren Sie es", es: "una imagen en base64; decodifíquela" }],
+  [/^an e-mail; save what is attached to it$/, {
+    de: "eine E-Mail; speichern Sie ihren Anhang", es: "un correo electrónico; guarde lo que lleva adjunto" }],
+  [/^an archive; unpack it$/, { de: "ein Archiv; entpacken Sie es", es: "un archivo comprimido; descomprímalo" }],
+  [/^a PDF document; save its image as PNG or JPEG$/, {
+    de: "ein PDF-Dokument; speichern Sie das Bild darin als PNG oder JPEG",
+    es: "un documento PDF; guarde su imagen como PNG o JPEG" }],
+  [/^a document of Photoshop; save it as PNG or JPEG$/, {
+    de: "ein Photoshop-Dokument; speichern Sie es als PNG oder JPEG",
+    es: "un documento de Photoshop; guárdelo como PNG o JPEG" }],
+  [/^a camera's raw image; save it as PNG or JPEG$/, {
+    de: "das Rohbild einer Kamera; speichern Sie es als PNG oder JPEG",
+    es: "la imagen en bruto (RAW) de una cámara; guárdela como PNG o JPEG" }],
+  [/^a film, or another file of its kind$/, {
+    de: "ein Video oder eine Datei derselben Art", es: "un vídeo u otro archivo de ese tipo" }],
+  [/^it breaks off within its first bytes$/, {
+    de: "die Datei bricht in den ersten Bytes ab", es: "el archivo se interrumpe en los primeros bytes" }],
+  [/^(?:(.+) that was )?changed by a transfer as text; transfer it again, as binary data$/, {
+    de: "beim Übertragen als Text verändert; übertragen Sie die Datei noch einmal, binär",
+    es: "modificado al transferirse como texto; transfiera el archivo de nuevo, en modo binario" }],
+  [/^text in front of (.+), which begins at byte (\d+); remove the text$/, {
+    de: "Text vor {1}, das erst bei Byte {2} beginnt; entfernen Sie den Text",
+    es: "texto delante de {1}, que empieza en el byte {2}; elimine el texto" }],
+  [/^all its bytes are the same, as of a copy that was not finished; copy it again$/, {
+    de: "alle Bytes sind gleich, wie nach unvollständigem Kopieren; kopieren Sie die Datei noch einmal",
+    es: "todos los bytes son iguales, como en una copia incompleta; copie el archivo de nuevo" }],
+  [/^its first (\d+) bytes are zeros, as of a copy that was not finished; copy it again$/, {
+    de: "die ersten {1} Bytes sind Nullen, wie nach unvollständigem Kopieren; kopieren Sie die Datei noch einmal",
+    es: "los primeros {1} bytes son ceros, como en una copia incompleta; copie el archivo de nuevo" }],
   [/^the file has no bytes$/, { de: "die Datei hat keinen Inhalt", es: "el archivo no tiene contenido" }],
   [/^the file cannot be read, or has changed since it was chosen$/, {
     de: "die Datei ist nicht lesbar oder wurde seit der Auswahl geändert",
@@ -228,6 +267,11 @@ const DETAILS = [
   [/^this browser cannot decode (.+); save it as JPEG or PNG$/, {
     de: "dieser Browser kann {1} nicht dekodieren; speichern Sie das Bild als JPEG oder PNG",
     es: "este navegador no puede decodificar {1}; guarde la imagen como JPEG o PNG" }],
+  [/^a PNG of Apple's own kind, as in programs for phones; save it as PNG$/, {
+    de: "ein PNG in Apples eigener Form, wie in Programmen für Telefone; speichern Sie es als PNG",
+    es: "un PNG del formato propio de Apple, como en programas para teléfonos; guárdelo como PNG" }],
+  [/^JPEG-LS outside of DICOM; save it as PNG$/, {
+    de: "JPEG-LS außerhalb von DICOM; speichern Sie das Bild als PNG", es: "JPEG-LS fuera de DICOM; guarde la imagen como PNG" }],
   [/^(.+); save it as PNG or JPEG$/, {
     de: "{1}; speichern Sie das Bild als PNG oder JPEG", es: "{1}; guarde la imagen como PNG o JPEG" }],
   [/^its alpha is 0 everywhere; save it without alpha$/, {

@@ -4,12 +4,13 @@
 
 const AHEAD = 6; // images that wait in the worker
 const ON_PAGE = 100; // rows of the table that are in the document
+const UNREAD = ["not_found", "no_permission", "unreadable"]; // reasons that are not about what a file holds
 const REFRESH = 2000; // milliseconds between two looks of the table while images are scored
 
 const byId = (id) => document.getElementById(id);
 const state = {
   model: null, worker: null, ready: false, kept: null,
-  rows: new Map(), // by key: { key, path, said } or { key, path, error }
+  rows: new Map(), // by key: { key, path, said, sample } or { key, path, error, sample }
   files: new Map(), // by key, of this visit
   leftOut: new Set(), // keys of those that are no images
   queue: [], // keys that wait
@@ -125,10 +126,10 @@ function heard(data) {
   } else if (data.id === state.target) heardOfDetail(data);
 }
 
-function finish(key, { said, error }) {
-  const path = pathOf(key), row = error ? { key, path, error } : { key, path, said };
+function finish(key, { said, error, sample }) {
+  const path = pathOf(key), row = error ? { key, path, error, sample } : { key, path, said, sample };
   state.rows.set(key, row);
-  state.kept?.add(row);
+  if (!isUnread(row)) state.kept?.add(row);
   ask();
   if (!state.queue.length && !state.asked.size) {
     byId("progress").hidden = true;
@@ -150,6 +151,23 @@ function ask() {
   }
 }
 
+/** Whether a row is of a file that could not be read, which may be otherwise when it is chosen again. */
+const isUnread = ({ error }) => error !== undefined && UNREAD.includes(error.reason);
+
+/** The key of a file, which is that of a row only where both have the same content. */
+async function keyFor(path, file) {
+  const key = keyOf(path, file), row = state.rows.get(key), known = state.files.get(key);
+  if (!row && !known) state.files.set(key, file); // what comes next may have the same
+  if (known === file || (!row && !known)) return key;
+  const sample = await sampleOf(file), before = row?.sample ?? (known ? await sampleOf(known) : sample);
+  return !sample || !before || sample === before ? key : keyOf(path, file, sample);
+}
+
+/** Forget failures to read files that are chosen again, also under another key where they have changed since. */
+function forgetUnread(paths) {
+  for (const [key, row] of state.rows) if (isUnread(row) && paths.has(row.path)) state.rows.delete(key);
+}
+
 /** Take files, each with its path; fromFolder: names or contents decide which are images. */
 async function take(found, fromFolder) {
   const kinds = await Promise.all(found.map(({ path, file, error }) => error || !fromFolder || isImage(path, file)));
@@ -160,9 +178,11 @@ async function take(found, fromFolder) {
   }
   found.forEach(({ path, file }, i) => { if (!kinds[i]) state.leftOut.add(keyOf(path, file)); });
   images.sort((one, other) => byBytes(one.path, other.path));
+  forgetUnread(new Set(images.map(({ path }) => path)));
+  const keys = await Promise.all(images.map(({ path, file }) => keyFor(path, file)));
   const waiting = new Set([...state.queue, ...state.asked.values()]);
-  for (const { path, file, error } of images) {
-    const key = keyOf(path, file);
+  for (const [i, { path, file, error }] of images.entries()) {
+    const key = keys[i];
     state.files.set(key, file);
     if (error) state.rows.set(key, { key, path, error });
     if (!state.rows.has(key) && !waiting.has(key)) state.queue.push(key);
@@ -198,7 +218,10 @@ function showRows() {
   }
   byId("results").hidden = !total;
   state.first = Math.max(0, Math.min(state.first, Math.floor((total - 1) / ON_PAGE) * ON_PAGE));
+  const focused = document.activeElement?.closest("#rows tr")?.dataset.key; // who goes through the rows by keyboard is there
   byId("rows").replaceChildren(...rows.slice(state.first, state.first + ON_PAGE).map(tableRow));
+  const again = [...byId("rows").children].find(({ dataset }) => dataset.key === focused);
+  again?.querySelector("button")?.focus({ preventScroll: true });
   const last = Math.min(total, state.first + ON_PAGE);
   byId("pager").hidden = total <= ON_PAGE;
   byId("page").textContent = say("pageOf", { first: state.first + 1, last, total });
@@ -215,6 +238,7 @@ const UNCERTAIN_WORD = "uncertain", UNFAMILIAR_WORD = "unfamiliar";
 
 function tableRow(row) {
   const line = element("tr"), heading = element("th", "", { scope: "row" }), { said, error } = row;
+  line.dataset.key = row.key;
   if (state.shown === row.key) line.setAttribute("aria-current", "true");
   if (error) {
     heading.textContent = row.path;
@@ -242,7 +266,7 @@ function showDetail(key, ask) {
   if (!row?.said) return;
   state.shown = key;
   byId("detail").hidden = byId("shares").hidden = false;
-  byId("detail-heading").textContent = say("details", { name: row.path });
+  byId("detail-heading").textContent = say("details", { name: `\u2068${row.path}\u2069` });
   byId("verdict").textContent = verdictOf(row.said, model);
   byId("bars").replaceChildren(...shareRows(row.said, model));
   if (!ask) {
@@ -302,6 +326,7 @@ async function forget() {
   byId("detail").hidden = byId("progress").hidden = byId("alert").hidden = true;
   tell("ready");
   showRows();
+  document.querySelector("[data-input]").focus(); // the button that was pressed is gone
   await state.kept.clear();
 }
 

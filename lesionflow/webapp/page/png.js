@@ -2,7 +2,8 @@
 
 /* PNG files: what their chunks say, and whether they are whole: as lesionflow/images/pillow_formats.py. */
 
-const APART = ["eXIf", "iCCP", "cICP", "gAMA", "cHRM", "sRGB"]; // what pixels mean, and how they are turned
+const PICTURE = ["IHDR", "PLTE", "tRNS", "IDAT", "IEND"]; // without the rest no browser turns, colours or animates it
+const APART = ["iCCP", "cICP", "gAMA", "cHRM", "sRGB"]; // what pixels mean, said in front of them
 const UNSPECIFIED = 2; // of what cICP says in numbers
 const TEXTS = ["tEXt", "zTXt", "iTXt"];
 const CHANNELS = { 0: 1, 2: 3, 3: 1, 4: 2, 6: 4 }; // by colour type
@@ -16,6 +17,9 @@ const CRC = Uint32Array.from({ length: 256 }, (_, value) => {
 function readPng(data) {
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
   const chunks = new Map(), found = { pixels: [], texts: [], hidden: [], chunks };
+  if (latin1(data, 12, 16) === "CgBI") {
+    throw new ImageFailure("unsupported", "a PNG of Apple's own kind, as in programs for phones; save it as PNG");
+  }
   let position = 8;
   for (;;) {
     if (position + 12 > data.length) throw damaged("it breaks off");
@@ -24,8 +28,8 @@ function readPng(data) {
     if (crc(data, position + 4, end) !== view.getUint32(end)) throw damaged(`wrong checksum of its chunk '${kind}'`);
     if (kind === "IDAT") found.pixels.push(data.subarray(position + 8, end));
     else if (TEXTS.includes(kind)) found.texts.push({ kind, bytes: data.subarray(position + 8, end) });
-    else if (!chunks.has(kind) && (kind === "eXIf" || !APART.includes(kind) || !found.pixels.length)) chunks.set(kind, [position, end + 4]);
-    if (APART.includes(kind)) found.hidden.push([position, end + 4]);
+    else if (!chunks.has(kind) && !(APART.includes(kind) && found.pixels.length)) chunks.set(kind, [position, end + 4]);
+    if (!PICTURE.includes(kind)) found.hidden.push([position, end + 4]);
     if (kind === "IEND") break;
     position = end + 4;
   }
@@ -37,8 +41,18 @@ function readPng(data) {
   return found;
 }
 
-/** How the colours of a PNG become sRGB: the first of cICP, iCCP, sRGB, gAMA with cHRM counts. */
-async function pngConversion({ content }) {
+/** How the colours of a PNG become sRGB, behind a range as in films, which cICP can say. */
+async function pngConversion(png) {
+  const convert = await pngColours(png), named = png.content("cICP");
+  if (convert === undefined || named?.length !== 4 || named[3]) return convert;
+  return (pixels) => {
+    pixels.forEach((value, i) => { pixels[i] = Math.round(Math.min(Math.max(((value - 16) * 255) / 219, 0), 255)); });
+    convert?.(pixels);
+  };
+}
+
+/** The first of cICP, iCCP, sRGB, gAMA with cHRM counts. */
+async function pngColours({ content }) {
   const [named, profile, gamma] = ["cICP", "iCCP", "gAMA"].map(content);
   if (named?.length === 4 && !named.subarray(0, 2).includes(UNSPECIFIED)) return namedConversion(named[0], named[1]);
   if (profile) return profileConversion(await inflated(profile.subarray(profile.indexOf(0) + 2)));

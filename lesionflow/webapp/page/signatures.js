@@ -21,9 +21,30 @@ const STARTS = [
   ["\xff\xd8\xff", "JPEG"], ["\x89PNG\r\n\x1a\n", "PNG"], ["GIF87a", "GIF"], ["GIF89a", "GIF"], ["II*\0", "TIFF"],
   ["MM\0*", "TIFF"], ["II+\0", "TIFF"], ["MM\0+", "TIFF"], ["\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"],
   ["\xff\x4f\xff\x51", "JPEG 2000"], ["\0\0\0\x0cJXL \r\n\x87\n", "JPEG XL"], ["\xff\x0a", "JPEG XL"],
-  ["DICM\x02\0", "DICOM"],
+  ["II\xbc\x01", "JPEG XR"], ["DICM\x02\0", "DICOM"],
 ];
 const BMP_HEADERS = [12, 16, 40, 52, 56, 64, 108, 124]; // bytes, by version of the format
+const VALUE_REPRESENTATIONS = new Set(( // of DICOM
+  "AE AS AT CS DA DS DT FL FD IS LO LT OB OD OF OL OV OW PN SH SL SQ SS ST SV TM UC UI UL UN UR US UT UV"
+).split(" "));
+const LONG = new Set("OB OD OF OL OV OW SQ SV UC UN UR UT UV".split(" "));
+const OTHERS = [ // what often has an image's name without being one: how it begins, what it is, and what to do
+  [/^[ \t-\r]*<(!doctype html|html|head|body)\b/i, "a web page, as of a failed download; download it again"],
+  [/^[ \t-\r]*(<\?xml[^>]*>[ \t-\r]*)?<error\b|^[ \t-\r]*\{[ \t-\r]*"/i,
+    "a server's message, as of a failed download; download it again"],
+  [/^version https:\/\/git-lfs/i, "a pointer of Git LFS; fetch the file with git lfs pull"],
+  [/^(data:[a-z/+.-]+;base64,)?(\/9j\/|iVBORw0KGgo|R0lGOD|UklGR|SUkqA|TU0AK)/i, "an image in base64; decode it"],
+  [/^(content-[a-z-]+|mime-version|received|return-path|delivered-to|from|date|subject|message-id): /i,
+    "an e-mail; save what is attached to it"],
+  [/^(\x1f\x8b|BZh[1-9]|\xfd7zXZ\0|\x28\xb5\x2f\xfd|7z\xbc\xaf\x27\x1c|PK\x03\x04|Rar!)/i, "an archive; unpack it"],
+  [/^%PDF-/i, "a PDF document; save its image as PNG or JPEG"],
+  [/^8BPS/i, "a document of Photoshop; save it as PNG or JPEG"],
+  [/^(FUJIFILMCCD-RAW|....ftypcrx )/is, "a camera's raw image; save it as PNG or JPEG"],
+  [/^....ftyp/is, "a film, or another file of its kind"],
+];
+const ELEMENTS = ["\x02\0", "\x08\0", "\0\x02", "\0\x08"]; // how data elements of DICOM begin, in either order of bytes
+const SAMPLES = 16, SAMPLED = 16; // places in a file, and bytes at each
+const MORE = 16; // zeros that nothing begins with; line feeds that have carriage returns in front of them by no chance
 const HEIC_BRANDS = ["heic", "heix", "heim", "heis", "hevc", "hevx", "hevm", "hevs", "mif1", "msf1", "mif2"];
 
 /** Bytes as a text of as many characters. */
@@ -41,7 +62,80 @@ function sniff(head) {
     const length = head[14] | (head[15] << 8) | (head[16] << 16) | (head[17] << 24);
     if (BMP_HEADERS.includes(length)) return "BMP";
   }
-  return text.slice(4, 8) === "ftyp" ? isoMedia(head, text) : null;
+  if (text.slice(4, 8) === "ftyp") return isoMedia(head, text);
+  return beginsWithElements(head, text) ? "DICOM" : null;
+}
+
+/** Whether a file begins with three data elements of DICOM in the order of their tags, from group 2 or 8 on. */
+function beginsWithElements(head, text) {
+  const order = ELEMENTS.indexOf(text.slice(0, 2)), little = order < 2, view = new DataView(head.buffer, head.byteOffset);
+  if (order < 0) return false;
+  let offset = 0, before = -1;
+  for (let count = 0; count < 3; count++) {
+    if (offset + 12 > text.length) return false;
+    const group = view.getUint16(offset, little), tag = 0x10000 * group + view.getUint16(offset + 2, little);
+    const representation = text.slice(offset + 4, offset + 6);
+    const [length, start] = LONG.has(representation) ? [view.getUint32(offset + 8, little), offset + 12]
+      : VALUE_REPRESENTATIONS.has(representation) ? [view.getUint16(offset + 6, little), offset + 8]
+      : [view.getUint32(offset + 4, little), offset + 8];
+    if (tag <= before || group > 0x10 || length % 2) return false;
+    if (start + length + 12 > text.length) return before >= 0 && length < 2 ** 16; // what follows is not in sight
+    [offset, before] = [start + length, tag];
+  }
+  return true;
+}
+
+/** Why a file is of no known format: a word of the report, and an explanation. */
+function unrecognised(data) {
+  const text = latin1(data, 0, HEAD), zeros = text.length - text.replace(/^\0+/, "").length;
+  for (const [start, kind] of STARTS) {
+    if (data.length >= 2 && data.length < start.length && start.startsWith(text)) {
+      return ["damaged", "it breaks off within its first bytes"];
+    }
+    if (changedAsText(start).some((changed) => text.startsWith(changed))) {
+      return ["damaged", `${kind} that was changed by a transfer as text; transfer it again, as binary data`];
+    }
+    const at = text.indexOf(start);
+    if (at > 0 && start.length > 2 && /^(\xef\xbb\xbf)?[\t\n\r -~]*$/.test(text.slice(0, at))) {
+      return ["damaged", `text in front of ${kind}, which begins at byte ${at}; remove the text`];
+    }
+  }
+  if (data.length >= MORE && data.every((value) => value === data[0])) {
+    return ["damaged", "all its bytes are the same, as of a copy that was not finished; copy it again"];
+  }
+  if (zeros >= MORE) {
+    return ["damaged", `its first ${zeros} bytes are zeros, as of a copy that was not finished; copy it again`];
+  }
+  const [, told] = OTHERS.find(([begins]) => begins.test(text)) ?? [];
+  return ["not_an_image", told ?? `the content is none of ${FORMATS.join(", ")}`];
+}
+
+/** How a format's first bytes look after line ends, bytes beyond ASCII or their highest bits were changed. */
+function changedAsText(start) {
+  const bytes = Uint8Array.from(start, (each) => each.charCodeAt(0)), lines = start.replaceAll("\r\n", "\n");
+  const asUtf8 = (text) => latin1(new TextEncoder().encode(text), 0);
+  const changed = [
+    lines, lines.replaceAll("\n", "\r\n"), start.replaceAll("\n", "\r\n"), asUtf8(start),
+    asUtf8(new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes)), latin1(bytes.map((byte) => byte & 0x7f), 0),
+    start.slice(1),
+  ];
+  const isShort = start === "\xff\xd8\xff";
+  return changed.filter((each) => each !== start && (each.length > 4 || (isShort && each !== start.slice(1))));
+}
+
+/** Whether a carriage return stands in front of every line feed, as a transfer of text puts it there. */
+function wasSentAsText(data) {
+  const before = new Set();
+  let lines = 0, from = 0;
+  for (let at = data.indexOf(10); at >= 0; at = data.indexOf(10, at + 1), lines++) {
+    if (data[at - 1] !== 13) return false;
+    const value = data[at - 2]; // behind letters, as in metadata, the two may belong there
+    if (at - 2 >= from && (value < 32 || value > 126)) {
+      before.add(value);
+      from = at + 1;
+    }
+  }
+  return lines >= MORE && before.size > MORE / 2;
 }
 
 function isoMedia(head, text) {
@@ -50,6 +144,17 @@ function isoMedia(head, text) {
   for (let offset = 8; offset < length; offset += 4) brands.push(text.slice(offset, offset + 4));
   if (brands.includes("avif") || brands.includes("avis")) return "AVIF";
   return brands.some((brand) => HEIC_BRANDS.includes(brand)) ? "HEIF" : null;
+}
+
+/** Bytes from all over a file, as a text; files of the same name, size and time are told apart by it. */
+async function sampleOf(file) {
+  const last = Math.max(0, file.size - SAMPLED);
+  const parts = Array.from({ length: SAMPLES }, (_, i) => Math.floor((i * last) / (SAMPLES - 1)));
+  try {
+    return latin1(new Uint8Array(await new Blob(parts.map((at) => file.slice(at, at + SAMPLED))).arrayBuffer()), 0);
+  } catch {
+    return ""; // it cannot be read, which decoding it will say
+  }
 }
 
 /** Whether a path is passed over: system files, and what is hidden unless its ending is an image's. */

@@ -74,6 +74,7 @@ class KeptRows {
   }
 }
 
-/** What tells one file from another: a photograph that was taken again has another time. */
-const keyOf = (path, file) => `${path}\n${file.size}\n${file.lastModified}`;
+/** What tells one file from another: a photograph that was taken again has another time. Where another folder of the same
+    name has a file of the same size and time, a sample of its content is added. */
+const keyOf = (path, file, sample = "") => `${path}\n${file.size}\n${file.lastModified}${encodeURIComponent(sample)}`;
 const pathOf = (key) => key.split("\n").slice(0, -2).join("\n"); // a name may have lines

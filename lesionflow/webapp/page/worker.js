@@ -46,6 +46,7 @@ async function predict(pixels, count) {
 
 function decodeAhead() {
   for (const job of waiting.slice(0, DECODED_AHEAD)) {
+    job.sample ??= sampleOf(job.file);
     job.decoded ??= decodeImage(job.file, model.height, model.width).catch((error) => error);
   }
 }
@@ -56,12 +57,12 @@ async function work() {
   busy = true;
   while (waiting.length) {
     decodeAhead();
-    const job = waiting.shift(), image = await job.decoded;
+    const job = waiting.shift(), image = await job.decoded, sample = await job.sample;
     decodeAhead();
     try {
-      self.postMessage({ id: job.id, kind: job.kind, ...(await answer(job, image)) });
+      self.postMessage({ id: job.id, kind: job.kind, sample, ...(await answer(job, image)) });
     } catch (error) {
-      self.postMessage({ id: job.id, kind: job.kind, error: { reason: "unreadable", detail: String(error) } });
+      self.postMessage({ id: job.id, kind: job.kind, sample, error: { reason: "unreadable", detail: String(error) } });
     }
   }
   busy = false;
@@ -70,7 +71,7 @@ async function work() {
 async function answer(job, image) {
   if (image instanceof Error) return { error: { reason: image.reason, detail: image.detail } };
   const [said] = await predict(image.pixels, 1);
-  if (job.kind === "score") return { said, format: image.format };
+  if (job.kind === "score") return { said };
   const { height, width } = model;
   const tell = (share) => self.postMessage({ id: job.id, kind: "progress", share });
   self.postMessage({ id: job.id, kind: "seen", pixels: image.pixels, height, width, said });
