@@ -96,6 +96,13 @@ def test_the_changelog_begins_with_what_is_unreleased() -> None:
     assert re.findall(r"^## (.*)$", changelog, re.M)[1] == __version__
 
 
+def test_the_changelog_tells_what_is_unreleased_once_and_by_subject() -> None:
+    """Merges of branches have put hundreds of lines back that were told shorter before."""
+    told = (ROOT / "CHANGELOG.md").read_text().split("\n## ")[1].splitlines()
+    assert not {"### Added", "### Changed", "### Fixed"} & {*told} and len(told) < 300
+    assert [line for line in told if line and told.count(line) > 1] == []
+
+
 @pytest.mark.skipif(not is_shipped(), reason="no bundle ships with this checkout")
 def test_the_readme_gives_licence_and_figures_of_the_shipped_bundle() -> None:
     card = read_card(pretrained_folder())
