@@ -358,6 +358,52 @@ def test_two_tabs_at_once_keep_each_result_once(opened: Chrome) -> None:
     assert found == [6, 0, False]
 
 
+def test_starting_over_removes_what_the_page_kept_of_an_earlier_model(opened: Chrome) -> None:
+    found = opened.execute_async_script(
+        """
+        const told = arguments[0], names = ["earlier", "now", "elsewhere"];
+        (async () => {
+          const [earlier, now, elsewhere] = names.map((name) => new KeptRows(`model ${name}`, told));
+          elsewhere.place = "/another page/";
+          for (const each of [earlier, now, elsewhere]) {
+            await each.open();
+            for (let i = 0; i < 3; i++) each.add({ key: `${i}.jpg`, path: `${i}.jpg` });
+            await each.writing;
+          }
+          await now.clear();
+          const left = await Promise.all([earlier, now, elsewhere].map(async (each) => (await each.open()).length));
+          await elsewhere.clear();
+          told(left);
+        })();
+        """
+    )
+    assert found == [0, 0, 3]
+
+
+def test_results_of_other_scripts_are_not_taken_for_the_pages_own(driver: Chrome, page: Path, tmp_path: Path) -> None:
+    """A page that was made again reads some files otherwise; its address and its model are the same."""
+    copy = Path(shutil.copytree(page, tmp_path / "copy"))
+    (file,) = draw_images(tmp_path / "images", 1).iterdir()
+    with serving(copy) as address:
+        open_page(driver, address)
+        choose(driver, file, what="files")
+        until(driver, "!state.kept.writing")
+        open_page(driver, address)
+        until(driver, "state.restored === 1")
+        model = (copy / MODEL).read_text()
+        (copy / MODEL).write_text(re.sub(r'"scripts": "\w+"', '"scripts": "other"', model))
+        (copy / "service-worker.js").unlink()
+        driver.execute_async_script(
+            "const [told] = arguments; (async () => {"
+            "for (const each of await navigator.serviceWorker.getRegistrations()) await each.unregister();"
+            "for (const name of await caches.keys()) await caches.delete(name); })().then(told);"
+        )
+        open_page(driver, f"{address}?made=again")
+        until(driver, "state.kept.database")
+        assert driver.execute_script("return state.restored") == 0
+        start_anew(driver)
+
+
 def test_everybody_can_use_it(opened: Chrome, tmp_path: Path) -> None:
     """axe-core finds nothing, in each language, with results, failures and an explained image; in the dark as well."""
     axe = archive_of(AXE)
@@ -396,6 +442,7 @@ def test_narrow_screens_need_no_sideways_scrolling(opened: Chrome, tmp_path: Pat
     try:
         folder = draw_images(tmp_path / "images", 2)
         (folder / "a photograph from a phone.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0heicmif1" + bytes(500))
+        (folder / f"{'m' * 240}.jpg").touch()
         choose(opened, folder)
         opened.find_element("css selector", "#rows button").click()
         until_shown(opened, "map")
@@ -413,7 +460,19 @@ def test_narrow_screens_need_no_sideways_scrolling(opened: Chrome, tmp_path: Pat
             "return found.filter((each) => each.offsetHeight && each.offsetHeight < 44)"
         )
         assert small == []
+        opened.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride", {"width": 900, "height": 740, "deviceScaleFactor": 1, "mobile": False}
+        )
+        for media in ("screen", "print"):
+            opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media})
+            assert opened.find_element("id", "drop").is_displayed() == (media == "screen")
+            assert opened.execute_script("return document.documentElement.scrollWidth") == 900
+            tables = opened.execute_script(
+                "return [...document.querySelectorAll('.wide')].map((each) => [each.scrollWidth, each.clientWidth])"
+            )
+            assert len(tables) == 2 and all(needed <= there for needed, there in tables), (media, tables)
     finally:
+        opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
         opened.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 

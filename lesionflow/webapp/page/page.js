@@ -97,7 +97,7 @@ function startWorker() {
 }
 
 async function restore() {
-  state.kept = new KeptRows(state.model.digest, (error) => warn("storageFull", { reason: error?.name ?? "" }));
+  state.kept = new KeptRows(`${state.model.digest} ${lesionflowBundle.scripts}`, (error) => warn("storageFull", { reason: error?.name ?? "" }));
   const rows = await state.kept.open();
   for (const row of rows) if (!state.rows.has(row.key)) state.rows.set(row.key, row);
   if (rows.length) {

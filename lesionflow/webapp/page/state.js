@@ -13,9 +13,10 @@ function asPromise(request) {
 
 /** The rows of a model, by the key of their file; writes are gathered, and none of them is waited for. */
 class KeptRows {
-  /** digest: of the model; onFailure: told once where nothing more can be kept. */
+  /** digest: of the model and of what reads images for it; onFailure: told once where nothing more can be kept. */
   constructor(digest, onFailure) {
-    Object.assign(this, { digest, onFailure, pending: [], opening: null, database: null, failed: false, writing: null });
+    const place = location.pathname.replace(/[^/]*$/, ""); // of the page, which may have had another model
+    Object.assign(this, { digest, place, onFailure, pending: [], opening: null, database: null, failed: false, writing: null });
   }
 
   /** The rows that are kept; none where the browser has no database for this page. */
@@ -39,12 +40,18 @@ class KeptRows {
     this.writing ??= this.#write();
   }
 
+  /** Remove the model's rows, and those that pages at this place kept of other models; others' pages have theirs. */
   async clear() {
     this.pending = [];
     await this.writing;
     if (!this.database) return;
-    const transaction = this.database.transaction(ROWS, "readwrite");
-    await asPromise(transaction.objectStore(ROWS).delete(IDBKeyRange.bound([this.digest], [this.digest, []])));
+    const rows = this.database.transaction(ROWS, "readwrite").objectStore(ROWS);
+    await asPromise(rows.delete(IDBKeyRange.bound([this.digest], [this.digest, []])));
+    const left = rows.openCursor();
+    for (let at = await asPromise(left); at; at = await asPromise(left)) {
+      if (at.value.place === this.place) at.delete();
+      at.continue();
+    }
     this.failed = false;
   }
 
@@ -54,7 +61,7 @@ class KeptRows {
       while (this.pending.length) {
         const rows = this.pending.splice(0);
         const transaction = this.database.transaction(ROWS, "readwrite", { durability: "relaxed" });
-        for (const row of rows) transaction.objectStore(ROWS).put(row, [this.digest, row.key]);
+        for (const row of rows) transaction.objectStore(ROWS).put({ ...row, place: this.place }, [this.digest, row.key]);
         await new Promise((resolve, reject) => {
           transaction.oncomplete = resolve;
           transaction.onabort = transaction.onerror = () => reject(transaction.error);
