@@ -121,8 +121,8 @@ def write_page(
     worker = [*scripts, *(_ours(name).decode() for name in (f"{runtime}.js", *WORKER_FILES))]
     written[WORKER] = _constant("lesionflowWorkerSource", "\n".join(worker))
     written[RUNTIME_FILE] = _constant("lesionflowRuntime", loaded)
-    scripts = hashlib.sha256(written[WORKER]).hexdigest()[:16]  # results that others computed are not taken for theirs
-    bundle = {"model": model_facts(label, card), "scripts": scripts, "network": _packed(network)}
+    read_by = hashlib.sha256(written[WORKER]).hexdigest()[:16]  # results that others computed are not taken for theirs
+    bundle = {"model": model_facts(label, card), "scripts": read_by, "network": _packed(network)}
     written[MODEL] = _constant("lesionflowBundle", bundle)
     written[MANIFEST] = json.dumps(_manifest(), indent=1).encode()
     written[LICENCE] = _licence(runtime)
