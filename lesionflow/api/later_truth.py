@@ -15,7 +15,7 @@ from lesionflow.diagnoses import LabelSet
 from lesionflow.errors import LesionflowError
 from lesionflow.evaluation.config import EvaluationConfig
 from lesionflow.evaluation.join_truth import JOINED_COLUMNS, join_truth, join_truth_of_all, leak_of
-from lesionflow.evaluation.later_truth import LaterTruth, later_truth_json, later_truth_page, measure_later_truth
+from lesionflow.evaluation.later_truth import LaterTruth, later_truth_json, later_truth_page
 from lesionflow.evaluation.measure import compare, measure
 from lesionflow.evaluation.metrics import Difference
 from lesionflow.model.card import CARD_FILE, TRAINED_ON_FILE, Estimate
@@ -97,7 +97,7 @@ def evaluate_report(
         _, told = trained_before(table.model, joined, tracking_uri)
         if told:  # first: nothing else matters as much
             joined = dataclasses.replace(joined, notes=(told, *joined.notes))
-        metrics = measure_later_truth(joined, resamples=how.resamples)
+        metrics = measure(joined.predictions, weights=joined.weights, resamples=how.resamples)
         found = ReportEvaluation(table.model, os.fspath(report), joined, metrics)
         if folder is not None:
             values = later_truth_json(found.model, found.report, found.truth, found.metrics)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from lesionflow import pages
-from lesionflow.evaluation.measure import confusion_matrix, effective_size, measure
+from lesionflow.evaluation.measure import confusion_matrix, effective_size
 from lesionflow.evaluation.metrics import Place, ends, in_words, shown_at
 from lesionflow.evaluation.report import NOT_A_DEVICE
 from lesionflow.model.card import Estimate, nan_as_null
@@ -58,16 +58,6 @@ class LaterTruth:
     def about(self) -> str:
         """How many rows have a label, in words."""
         return f"{len(self.predictions)} of {self.scored} scored {self.unit} have truth ({self.share:.1%})"
-
-
-def measure_later_truth(found: LaterTruth, *, resamples: int = 2000) -> dict[str, Estimate]:
-    """All metrics that are defined, with 95 % intervals from a bootstrap over lesions.
-
-    Images are weighted where their chances are known, and a resample keeps each image's weight. The intervals are
-    those of a sample drawn with replacement, a little too wide where a large share of the images was drawn.
-    """
-    weights = np.ones(len(found.predictions)) if found.weights is None else found.weights
-    return measure(found.predictions, weights=weights, resamples=resamples)
 
 
 def later_truth_json(model: str, report: str, found: LaterTruth, metrics: Mapping[str, Estimate]) -> dict[str, Any]:

@@ -37,7 +37,9 @@ def measure(
     ----------
     predictions : LabelledPredictions
     weights : (images,) float, optional
-        How much each image counts, which every resample keeps; all the same unless given.
+        How much each image counts, which every resample keeps; all the same unless given. Where they are the inverse of
+        the chance to be sampled, intervals are those of a sample drawn with replacement: a little too wide where a
+        large share of the images was drawn.
     resamples : int
         How often lesions are drawn.
     seed : int

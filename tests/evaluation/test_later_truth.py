@@ -17,8 +17,8 @@ from lesionflow.datasets.label_words import read_label_words
 from lesionflow.diagnoses import BINARY, HAM10000, ISIC2019
 from lesionflow.errors import DataError
 from lesionflow.evaluation.join_truth import JOINED_COLUMNS, join_truth
-from lesionflow.evaluation.later_truth import LaterTruth, measure_later_truth
-from lesionflow.evaluation.measure import measure
+from lesionflow.evaluation.later_truth import LaterTruth
+from lesionflow.evaluation.measure import effective_size, measure
 from lesionflow.model.columns import report_columns
 from lesionflow.model.prediction import TRUSTED, LabelledPredictions, Row
 from lesionflow.model.report_table import read_report_table
@@ -68,7 +68,7 @@ def test_all_truth_gives_the_metrics_of_an_evaluation(
     assert (found.share, found.failed, found.weights) == (1.0, 1, None)
     assert any("joined by the names" in note for note in found.notes) == (pattern != "night/{}.jpg")
     expected = measure(said, resamples=200)
-    metrics = measure_later_truth(found, resamples=200)
+    metrics = measure(found.predictions, resamples=200)
     assert metrics.keys() == expected.keys()
     for name, estimate in metrics.items():  # the report has six decimals
         assert [*estimate] == pytest.approx([*expected[name]], abs=2e-3, nan_ok=True), name
@@ -83,17 +83,13 @@ def test_the_chance_of_being_asked_takes_the_bias_away() -> None:
     for seed in range(40):
         asked = np.random.default_rng(seed).random(len(night)) < chance
         found = LaterTruth(night.take(asked), len(night), 0, 1 / chance[asked], int(asked.sum()), ())
-        weighted.append(measure_later_truth(found, resamples=2)["accuracy"].value)
+        weighted.append(measure(found.predictions, weights=found.weights, resamples=2)["accuracy"].value)
         alone = dataclasses.replace(found, weights=None)
-        plain.append(measure_later_truth(alone, resamples=2)["accuracy"].value)
+        plain.append(measure(found.predictions, resamples=2)["accuracy"].value)
         assert found.effective < len(found.predictions) == alone.effective
     error = np.std(weighted) / np.sqrt(len(weighted))
     assert abs(np.mean(weighted) - truth) < 4 * error < 0.02
     assert truth - np.mean(plain) > 0.05
-
-
-def weighted(said: LabelledPredictions, weights: np.ndarray) -> LaterTruth:
-    return LaterTruth(said, len(said), 0, weights, len(said), ())
 
 
 def test_an_image_that_stands_for_most_others_makes_no_certainty() -> None:
@@ -102,15 +98,15 @@ def test_an_image_that_stands_for_most_others_makes_no_certainty() -> None:
     said = by_hand(names, names, lesions=[f"L{index // 2}" for index in range(120)])  # two images a lesion
     weights = np.ones(120)
     weights[[0, 1, 60, 61]] = 1000.0  # of a lesion of each kind
-    found = measure_later_truth(weighted(said, weights), resamples=100)
+    found = measure(said, weights=weights, resamples=100)
     of_each, of_all = (1000.0 + 29) ** 2 / (1000.0**2 + 29), (2000.0 + 58) ** 2 / (2 * 1000.0**2 + 58)
     assert [*found["sensitivity_mel"]] == pytest.approx([1, 0.025 ** (1 / of_each), 1])
     assert [*found["malignant_auc"]] == pytest.approx([1, 0.025 ** (1 / of_each), 1])
     assert [*found["accuracy"]] == pytest.approx([1, 0.025 ** (1 / of_all), 1])
-    equal, plain = (measure_later_truth(each, resamples=100) for each in (
-        weighted(said, np.full(120, 7.0)), dataclasses.replace(weighted(said, weights), weights=None),
-    ))  # fmt: skip
-    assert [*equal["accuracy"]] == pytest.approx([*plain["accuracy"]]) and plain["accuracy"].low == 0.025 ** (1 / 60)
+    equal, plain = (measure(said, weights=each, resamples=100) for each in (np.full(120, 7.0), None))
+    assert plain["accuracy"].low == 0.025 ** (1 / 60)
+    for name, estimate in plain.items():
+        assert [*equal[name]] == pytest.approx([*estimate], nan_ok=True), name
 
 
 def test_the_most_frequent_diagnosis_is_that_of_the_night_and_not_of_the_sample() -> None:
@@ -120,7 +116,7 @@ def test_the_most_frequent_diagnosis_is_that_of_the_night_and_not_of_the_sample(
     ids = np.array([f"I{index}" for index in range(7)])
     trusted = np.full(7, TRUSTED)
     said = LabelledPredictions(np.full((7, 2), 0.5), labels, labels == 1, trusted, ids, ids, labels, label_set=BINARY)
-    found = measure_later_truth(weighted(said, np.array([1.0] * 5 + [100.0] * 2)), resamples=100)
+    found = measure(said, weights=np.array([1.0] * 5 + [100.0] * 2), resamples=100)
     assert found["accuracy_of_always_commonest"].value == pytest.approx(200 / 205)
     assert measure(said, resamples=100)["accuracy_of_always_commonest"].value == pytest.approx(5 / 7)
 
@@ -128,9 +124,9 @@ def test_the_most_frequent_diagnosis_is_that_of_the_night_and_not_of_the_sample(
 def test_a_tiny_chance_leaves_all_metrics_finite() -> None:
     """One image in place of 1e200: every metric is that of it alone."""
     said = by_hand(["nv", "mel", "nv", "bcc"], ["nv", "mel", "mel", "nv"])
-    truth = weighted(said, np.array([1e200, 1.0, 1.0, 1.0]))
-    found = measure_later_truth(truth, resamples=100)
-    assert truth.effective == pytest.approx(1) and found["accuracy"].value == pytest.approx(1)
+    weights = np.array([1e200, 1.0, 1.0, 1.0])
+    found = measure(said, weights=weights, resamples=100)
+    assert effective_size(weights) == pytest.approx(1) and found["accuracy"].value == pytest.approx(1)
     assert found["log_loss"].value == pytest.approx(-np.log(0.94)) and found["ece"].value == pytest.approx(0.06)
 
 
