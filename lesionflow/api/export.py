@@ -19,13 +19,14 @@ from lesionflow.atomic import made_folder
 from lesionflow.datasets.combined import split_data_sets
 from lesionflow.datasets.demo.demo_set import draw_demo_set
 from lesionflow.datasets.labelled import read_labelled_images
-from lesionflow.errors import DataError, ImageError, LesionflowError, ReportError, counted
+from lesionflow.errors import DataError, ImageError, LesionflowError, ReportError, counted, first_few
 from lesionflow.evaluation.leaks import find_leak
 from lesionflow.evaluation.model_card import model_card
-from lesionflow.images.decode import decode
 from lesionflow.images.pixel_cache import decoded_pixels
 from lesionflow.model.card import TRAINED_ON_FILE, Card, sha256
+from lesionflow.model.columns import path_with_frame
 from lesionflow.model.files import check_whole, read_arrays, read_bundle
+from lesionflow.model.prediction import Row
 from lesionflow.model.predictor import Predictor
 from lesionflow.pages import markdown_page
 from lesionflow.progress import stderr_console
@@ -45,6 +46,7 @@ from lesionflow.runtimes.parity import (
     measure_cost,
     without_ranges,
 )
+from lesionflow.scoring.engines.local import decode_all_in_sizes
 from lesionflow.scoring.sources import open_source
 from lesionflow.storage.location import location_text, path_here
 from lesionflow.storage.temporary import temporary_folder
@@ -63,6 +65,7 @@ class Exported:
     files: tuple[str, ...]
     parity: Parity | None = None  # of a file for another runtime: how far it is from the bundle
     cost: Cost | None = None  # what its precision costs, where labelled images were named
+    unread: tuple[str, ...] = ()  # of `images`, those that were not compared, as `PATH (why)`
 
 
 def export(
@@ -117,7 +120,7 @@ def export(
     except OSError as error:
         raise ReportError(f"{target}: cannot be written ({error.strerror}); choose another place") from error
     console = console or stderr_console()
-    parity, cost = None, None
+    parity, cost, unread = None, None, list[str]()
     with (
         opened(location_text(model, "model"), tracking_uri, BUNDLE_FILES) as found,
         _whole_folder(target) as partial,
@@ -128,9 +131,9 @@ def export(
         elif config.format == HUB:
             _write_hub(found.folder, partial)
         else:
-            parity, cost = _write_runtime(found, partial, config, cache, status.update)
+            parity, cost, unread = _write_runtime(found, partial, config, cache, status.update)
     files = tuple(sorted(file.name for file in target.iterdir()))
-    return Exported(found.label, target, files, parity, cost)
+    return Exported(found.label, target, files, parity, cost, tuple(unread))
 
 
 @contextmanager
@@ -179,7 +182,7 @@ def _write_hub(bundle: Path, folder: Path) -> None:
 
 def _write_runtime(
     found: Resolved, folder: Path, config: ExportConfig, cache: Path | None, progress: Callable[[str], None]
-) -> tuple[Parity, Cost | None]:
+) -> tuple[Parity, Cost | None, list[str]]:
     card, graph = read_bundle(found.folder)
     check_source(found.folder, card, config.format)
     bundle = Predictor(card, graph, threads=1)
@@ -189,7 +192,7 @@ def _write_runtime(
         labelled = _labelled_pixels(config.data, found.folder, card, cache)
     if labelled is not None and config.precision == INT8:
         labelled, samples = without_ranges(labelled)
-    of, pixels = _parity_pixels(config, card, labelled)
+    of, pixels, unread = _parity_pixels(config, card, labelled)
     progress(f"writing {config.format}, {config.precision}")
     file = write_artifact(found.folder, card, graph, config.format, config.precision, folder, samples)
     progress(f"comparing {counted(len(pixels), 'image')}")
@@ -206,7 +209,7 @@ def _write_runtime(
     told = readme(card, found.label, config.format, config.precision, parity, cost)
     (folder / README_FILE).write_text(told, encoding="utf-8")
     (folder / CARD_PAGE_FILE).write_text(markdown_page(_card_text(found.folder, card)), encoding="utf-8")
-    return parity, cost
+    return parity, cost, unread
 
 
 def _labelled_pixels(data: str, bundle: Path, card: Card, cache: Path | None) -> LabelledPixels:
@@ -232,19 +235,23 @@ def _labelled_pixels(data: str, bundle: Path, card: Card, cache: Path | None) ->
     )  # fmt: skip
 
 
-def _parity_pixels(config: ExportConfig, card: Card, labelled: LabelledPixels | None) -> tuple[str, np.ndarray]:
-    """Images for comparing file and bundle: their description, and (images, height, width, 3) uint8."""
+def _parity_pixels(
+    config: ExportConfig, card: Card, labelled: LabelledPixels | None
+) -> tuple[str, np.ndarray, list[str]]:
+    """Images for comparing file and bundle: their description, (images, height, width, 3) uint8, and those not read."""
     if config.images is not None:
         source = open_source(config.images)
         paths = [path for path, *_ in source.inputs]
         if not paths:
             raise DataError(source.nothing)
-        return f"of {config.images}", _decoded(_evenly(paths), card)
+        pixels, unread = _decoded(_evenly(paths), card)
+        without = f", without {counted(len(unread), 'image')} that cannot be read" if unread else ""
+        return f"of {config.images}{without}", pixels, unread
     if labelled is not None:
-        return labelled.of, labelled.pixels[_evenly(list(range(len(labelled.pixels))))]
+        return labelled.of, labelled.pixels[_evenly(list(range(len(labelled.pixels))))], []
     with temporary_folder("demo") as folder:
         draw_demo_set(folder / "demo", images=_DRAWN)
-        return "synthetic images", _decoded([str(file) for file in sorted((folder / "demo").rglob("*.jpg"))], card)
+        return "synthetic images", *_decoded([str(file) for file in sorted((folder / "demo").rglob("*.jpg"))], card)
 
 
 def _evenly(values: list[_Value]) -> list[_Value]:
@@ -252,15 +259,18 @@ def _evenly(values: list[_Value]) -> list[_Value]:
     return values[:: -(-len(values) // MOST_IMAGES)]
 
 
-def _decoded(paths: list[str], card: Card) -> np.ndarray:
-    pixels, last = [], None
+def _decoded(paths: list[str], card: Card) -> tuple[np.ndarray, list[str]]:
+    """The pixels of images, at most `MOST_IMAGES`, and those that cannot be read, as `PATH (why)`."""
+    pixels: list[np.ndarray] = []
+    unread: list[str] = []
     for path in paths:
-        try:
-            pixels.append(decode(path, card.height, card.width))
-        except ImageError as error:  # the others can be compared all the same
-            last = error
+        for frame, images in decode_all_in_sizes(path, [(card.height, card.width)]):
+            if isinstance(images, ImageError):  # the others can be compared all the same
+                unread.append(f"{path_with_frame(Row(path, None, frame=frame))} ({images})")
+            else:
+                pixels.append(images[0].pixels)
     if not pixels:
         raise DataError(
-            f"none of {counted(len(paths), 'image')} can be read, the last one: {last}; name others with --images"
+            f"none of {counted(len(unread), 'image')} can be read: {first_few(unread)}; name others with --images"
         )
-    return np.stack(pixels)
+    return np.stack(pixels)[_evenly(list(range(len(pixels))))], unread

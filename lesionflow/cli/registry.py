@@ -22,7 +22,7 @@ from lesionflow.cli.options import (
 from lesionflow.cli.streams import warn
 from lesionflow.cli.values import FOLDER, MODEL, PATH, REGISTERED_MODEL, WholeNumber
 from lesionflow.defaults import DEFAULT_NAME
-from lesionflow.errors import RegistryError, UsageError, counted
+from lesionflow.errors import RegistryError, UsageError, counted, first_few
 from lesionflow.registry.config import PromotionConfig
 from lesionflow.runtimes.config import ExportConfig
 
@@ -213,6 +213,9 @@ def export(model: str, folder: Path | None, out: Path | None, **options: Any) ->
     if (folder := folder or out) is None:
         raise UsageError("export: name the folder to write, as --out FOLDER")
     done = export(model, folder, **options)
+    if done.unread:
+        told = counted(len(done.unread), "image", "cannot be read and is", "cannot be read and are")
+        warn([f"{told} left out of the comparison: {first_few(done.unread)}"])
     click.echo(f"{done.label}: {', '.join(done.files)} in {done.folder}")
     if done.parity:
         click.echo(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -37,6 +39,7 @@ _MADE = {
     "preview",
 }
 MASKS = "masks or thumbnails of another image"
+_DECODING_TELLS = ("empty", "too_large")  # of files that a folder may hold as well as an archive
 
 
 def find_files(
@@ -147,7 +150,7 @@ def with_files(table: pd.DataFrame, source: Path, incomplete: bool, warnings: li
     """The rows whose `path` is there, as it can be opened. Raises `DataError` for others, unless `incomplete`."""
     table["path"] = table["path"].map(_unescaped)
     named = table["path"].map(file_and_frame)
-    there = named.map(lambda each: os.path.isfile(each[0]) or is_member(each[0]))
+    there = table["path"].map(is_there)
     broken: list[str] = []
     if not there.all():
         base = source if source.is_dir() else source.parent
@@ -168,6 +171,12 @@ def with_files(table: pd.DataFrame, source: Path, incomplete: bool, warnings: li
     once = ~table["path"].duplicated()  # the first frame has two names
     check_once(named[once].map(lambda each: f"{each[0]}#{each[1] + 1}"), table["dx"][once], source)
     return table[there].reset_index(drop=True)
+
+
+def is_there(path: str) -> bool:
+    """Whether there is the file that a path names, or a frame of which it names, also in an archive."""
+    file, _ = file_and_frame(path)
+    return os.path.isfile(file) or is_member(file)
 
 
 def _unescaped(path: str) -> str:
@@ -312,19 +321,23 @@ def _what_to_do(missing: Sequence[str], files_of: Mapping[str, object]) -> str:
 
 
 def digests_of_files(paths: Sequence[str]) -> list[str]:
-    """The SHA-256 of each image's bytes. Raises `DataError` for unreadable ones."""
+    """The SHA-256 of each image's bytes, as `contents_of_files` has it. Raises what that raises."""
     return contents_of_files(paths)[0]
 
 
 def contents_of_files(paths: Sequence[str]) -> tuple[list[str], list[int]]:
-    """The SHA-256 of each image's bytes, and how many frames each file has, 1 where the path names one.
+    """The SHA-256 of each image's bytes, and how many frames each file has, 1 where paths name all or the path one.
 
-    Raises `DataError` as `digests_of_files`, and for frames that are not there.
+    Raises `DataError` for files that cannot be read, and for frames that are not there.
     """
     named = [file_and_frame(path) for path in paths]
     files = list(dict.fromkeys(file for file, _ in named))
     with ThreadPoolExecutor() as threads:
-        found = dict(zip(files, threads.map(_content_of_file, files), strict=True))
+        read = dict(zip(files, threads.map(_content_of_file, files), strict=True))
+    if unread := [f"{file} ({error})" for file, error in read.items() if isinstance(error, ImageError)]:
+        told = counted(len(unread), "image", of=len(files))
+        raise DataError(f"{told} cannot be read: {first_few(unread, 20)}; restore the files, or leave the rows out")
+    found = {file: content for file, content in read.items() if not isinstance(content, ImageError)}
     refused = []
     for path, (file, frame) in zip(paths, named, strict=True):
         _, kind, frames = found[file]
@@ -338,24 +351,23 @@ def contents_of_files(paths: Sequence[str]) -> tuple[list[str], list[int]]:
             f"{told} a frame that is not read: {first_few(refused)}; leave the rows out, or save that frame as a file"
         )
     digests = [digest_of_frame(found[file][0], frame) for file, frame in named]
-    return digests, [found[path][2] if path in found else 1 for path in paths]
+    given = Counter(file for file, _ in set(named))  # frames
+    return digests, [found[path][2] if path in found and given[path] < found[path][2] else 1 for path in paths]
 
 
-def _content_of_file(path: str) -> tuple[hashlib._Hash, str | None, int]:
-    """The SHA-256 of a file, its format, and the number of its frames."""
+def _content_of_file(path: str) -> tuple[hashlib._Hash, str | None, int] | ImageError:
+    """The SHA-256 of a file, its format, and the number of its frames; or why it cannot be read."""
+    with contextlib.suppress(OSError), open(path, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256")
+        file.seek(0)
+        return digest, *_frames(path, file.read(HEAD))
     try:
-        with open(path, "rb") as file:
-            digest = hashlib.file_digest(file, "sha256")
-            file.seek(0)
-            return digest, *_frames(path, file.read(HEAD))
-    except (FileNotFoundError, NotADirectoryError):  # within an archive
-        try:
-            data = read_image_bytes(path)
-        except ImageError as error:
-            raise DataError(f"{path}: cannot be read ({error.detail})") from error
-        return hashlib.sha256(data), *_frames(data, data[:HEAD])
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+        data = read_image_bytes(path)  # within an archive
+    except ImageError as error:
+        if error.reason not in _DECODING_TELLS:
+            return error
+        return hashlib.sha256(b"" if error.reason == "empty" else os.fsencode(path)), None, 0
+    return hashlib.sha256(data), *_frames(data, data[:HEAD])
 
 
 def _frames(source: str | bytes, head: bytes) -> tuple[str | None, int]:
@@ -364,5 +376,5 @@ def _frames(source: str | bytes, head: bytes) -> tuple[str | None, int]:
         return kind, 1
     try:
         return kind, count_frames(source)
-    except (ImageError, MemoryError):
+    except ImageError:
         return kind, 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lesionflow.datasets.combined import describe_sources, split_data_sets
-from lesionflow.datasets.image_files import digests_of_files
+from lesionflow.datasets.image_files import digests_of_files, is_there
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.split import Split
 from lesionflow.errors import DataError, counted
@@ -113,10 +112,10 @@ def _has_sizes_of(card: Card, images: LabelledImages, split: Split) -> bool:
 def find_leak_of_files(
     known: dict[str, np.ndarray], paths: Sequence[str], image_ids: Sequence[str], lesion_ids: Sequence[str]
 ) -> Leak:
-    """Look for images of `trained_on` among files by ids and bytes; files that are gone have no bytes to compare."""
+    """Look for images of `trained_on` among a report's files by ids and bytes; what is gone has no bytes to compare."""
     import pandas as pd
 
-    there = [path for path in paths if os.path.isfile(path)]
+    there = [path for path in paths if is_there(path)]
     contents = dict(zip(there, digests_of_files(there), strict=True))
     columns = (lesion_ids, image_ids, [contents.get(path, "") for path in paths])
     return find_leak(known, pd.DataFrame(dict(zip(COLUMNS.values(), columns, strict=True)), dtype=str))

@@ -18,7 +18,7 @@ from lesionflow.images.limits import check_brightness, check_pixels
 from lesionflow.images.picture import ON_ITS_SIDE, Picture, exif_orientation, exif_profile, fit, joined
 from lesionflow.images.pillow_formats import open_with_pillow, size_with_pillow
 from lesionflow.images.quiet import quietly
-from lesionflow.images.read_bytes import read_image_bytes, read_named
+from lesionflow.images.read_bytes import NO_MEMORY, read_image_bytes, read_named
 from lesionflow.images.signatures import FORMATS, HEAD, sniff, unfinished, unrecognised, was_sent_as_text
 from lesionflow.images.tiff import count_pages, open_tiff, tiff_size
 
@@ -47,8 +47,8 @@ def decode(source: str | os.PathLike[str] | bytes, height: int, width: int, fram
     kept, and what overhangs is cut evenly from both sides. Colours are converted to sRGB where a profile says what they
     are. An animation or a document gives its first frame; DICOM, which needs the extra `dicom`, the requested one,
     from 0.
-    Raises `ImageError` with one of the words of `IMAGE_FAILURES`, and nothing else but `MemoryError` and, for the URL
-    of an object whose store is out of reach, `StoreError`.
+    Raises `ImageError` with one of the words of `IMAGE_FAILURES`, also where memory is short, and nothing else but, for
+    the URL of an object whose store is out of reach, `StoreError`.
     """
     data, named = read_named(source)
     with _failures():
@@ -152,8 +152,10 @@ def _failures() -> Iterator[None]:
     """Whatever a decoder raises becomes an `ImageError`."""
     try:
         yield
-    except (ImageError, MemoryError):
+    except ImageError:
         raise
+    except MemoryError as error:
+        raise ImageError(*NO_MEMORY) from error
     except Exception as error:
         # Decoders of broken files raise OSError, SyntaxError, struct.error, zlib.error and more, by format and version;
         # whatever it is, one bad file must stay one bad row.

@@ -10,13 +10,18 @@ from lesionflow.errors import ImageError, StoreError
 from lesionflow.images.containers import MAXIMUM_BYTES, is_member, read_member
 from lesionflow.storage.location import Url, file_path, is_file_url, is_url
 
+NO_MEMORY = "too_large", "there is not enough memory to decode it"
+
 
 def read_image_bytes(source: str | os.PathLike[str] | bytes) -> bytes:
     """The bytes of an image file or of an object in a store; bytes are returned as they are.
 
     Raises `ImageError`, and `StoreError` where a store is out of reach.
     """
-    data = source if isinstance(source, bytes) else _read(source)
+    try:
+        data = source if isinstance(source, bytes) else _read(source)
+    except MemoryError as error:
+        raise ImageError(*NO_MEMORY) from error
     if not data:
         raise ImageError("empty", "the file has no bytes")
     if len(data) > MAXIMUM_BYTES:

@@ -56,6 +56,7 @@ _OTHERS = (
     (rb"(content-[a-z-]+|mime-version|received|return-path|delivered-to|from|date|subject|message-id): ",
      "an e-mail; save what is attached to it"),
     (rb"\x1f\x8b|BZh[1-9]|\xfd7zXZ\0|\x28\xb5\x2f\xfd|7z\xbc\xaf\x27\x1c|PK\x03\x04|Rar!", "an archive; unpack it"),
+    (rb"\x89HDF\r\n\x1a\n", "an HDF5 file; name its images in a table of paths, such as images.hdf5/ISIC_0000001"),
     (rb"%PDF-", "a PDF document; save its image as PNG or JPEG"),
     (rb"8BPS", "a document of Photoshop; save it as PNG or JPEG"),
     (rb"P[1-7]\s|qoif|v/1\x01|#\?RADIANCE|DDS |\0\0[\1\2]\0|SIMPLE  =|AT&TFORM|%!PS|(\s*<\?xml[^>]*>)?\s*<svg\b",

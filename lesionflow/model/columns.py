@@ -9,7 +9,7 @@ from operator import itemgetter
 
 from lesionflow.diagnoses import HAM10000, LabelSet
 from lesionflow.errors import UsageError, did_you_mean, first_few
-from lesionflow.images.read_bytes import named_frame
+from lesionflow.images.read_bytes import file_and_frame
 from lesionflow.model.prediction import TRUSTED, UNCERTAIN, UNFAMILIAR, IndexedPrediction, Row, probability_columns
 
 FRAME, FORMAT, NOTE = "frame", "format", "note"
@@ -175,10 +175,7 @@ def _with_frame(path: str, frame: int) -> str:
 
 def path_in_text(text: str) -> tuple[str, int]:
     """The path and the frame, from 0, that `path_with_frame` wrote as this text, where there is such a file."""
-    escaped = without_escapes(text)
-    if (named := named_frame(escaped)) and not os.path.exists(escaped):
-        return named
-    return (text if os.path.exists(text) else escaped), 0
+    return file_and_frame(text if os.path.exists(text) else without_escapes(text))
 
 
 def without_escapes(text: str) -> str:

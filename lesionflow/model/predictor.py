@@ -210,8 +210,6 @@ def predict_batch(
             pixels[index] = decode(image, height, width)
         except ImageError as error:
             failures[index] = error
-        except MemoryError:
-            failures[index] = ImageError("too_large", "there is not enough memory to decode it")
     said = predictor.predict(pixels).one_by_one()
     return [
         Row("", None, failures[index].reason, failures[index].detail) if index in failures else Row("", prediction)

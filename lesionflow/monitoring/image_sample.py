@@ -20,7 +20,7 @@ from PIL import Image
 
 from lesionflow.atomic import atomic_file
 from lesionflow.defaults import usable_cores
-from lesionflow.errors import ImageError, LesionflowError
+from lesionflow.errors import LesionflowError
 from lesionflow.images.decode import decode, header
 from lesionflow.images.quiet import quietly
 from lesionflow.images.read_bytes import read_image_bytes
@@ -103,12 +103,12 @@ class ImageSample:
         """Measure a sample of a report's reachable images, the same sample each time."""
         status = os.stat(report)
         key = f"{report.absolute()} {status.st_size} {status.st_mtime_ns} {self.images}"
-        if key not in self.known:
-            order = np.random.default_rng(0).permutation(len(paths))[: self.images]
+        order = np.random.default_rng(0).permutation(len(paths))[: self.images]
+        if not self.known.get(key):
             with ThreadPoolExecutor(usable_cores()) as threads:
                 rows = list(threads.map(_measured, (str(paths[index]) for index in sorted(order))))
-            self.unreachable += rows.count(None)
             self.known[key] = [row for row in rows if row is not None]
+        self.unreachable += len(order) - len(self.known[key])
         columns = list(zip(*self.known[key], strict=True))
         return {name: np.array(values) for name, values in zip(_FIELDS, columns, strict=False)}
 
@@ -122,7 +122,7 @@ class ImageSample:
 def _measured(path: str) -> tuple[Any, ...] | None:
     try:
         return dataclasses.astuple(measure_properties(*path_in_text(path)))
-    except (ImageError, LesionflowError, OSError, MemoryError):
+    except LesionflowError:
         return None
 
 

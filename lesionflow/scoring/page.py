@@ -193,7 +193,7 @@ def _thumbnails(rows: Iterable[Row], workers: int | None) -> Iterator[str]:
 def _thumbnail(row: Row) -> str:
     try:
         image = Image.fromarray(decode(row.path, THUMBNAIL, THUMBNAIL, row.frame))
-    except (ImageError, MemoryError):
+    except ImageError:
         return ""
     for side, quality in ((THUMBNAIL, 75), (THUMBNAIL, 60), (THUMBNAIL, 40), (THUMBNAIL, 20), (THUMBNAIL // 2, 20)):
         buffer = io.BytesIO()

@@ -206,6 +206,7 @@ def test_what_is_no_image_says_so(data: bytes) -> None:
         (b"/9j/4AAQSkZJRgABAQ", "base64"), (b"data:image/png;base64,iVBORw0KGgoAAAA", "base64"),
         (b"Content-Type: image/jpeg\r\n\r\n/9j/4AAQ", "an e-mail"), (gzip.compress(b"a", mtime=0), "an archive"),
         (b"%PDF-1.4\n%\xe2\xe3\n \xff\xd8\xff", "a PDF document"), (b"8BPS\0\1" + bytes(99), "Photoshop"),
+        (b"\x89HDF\r\n\x1a\n" + bytes(99), "table of paths"),
         (b"P6\n2 2\n255\n", "a format that is not read"), (b"qoif\0\0\0\2", "a format that is not read"),
         (b'<?xml version="1.0"?>\n<svg xmlns=', "a format that is not read"),
         (b"\0\0\0\x18ftypcrx \0\0\0\1", "raw image"), (b"\0\0\0\x18ftypqt  ", "a film"),
@@ -341,6 +342,26 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / before)
     *reasons, growth = done.stdout.split()
     assert reasons == ["too_large"] * 5
     assert float(growth) < 2  # unfolded, one of them would take 100 MB at least, several times what was there before
+
+
+def test_what_there_is_no_memory_for_is_too_large_and_nothing_else(tmp_path: Path) -> None:
+    Image.new("1", (7900, 7900)).save(tmp_path / "large.png")
+    code = """
+import resource, sys
+from lesionflow.errors import ImageError
+from lesionflow.images.decode import decode
+decode(sys.argv[1], 64, 64)
+pages = int(open("/proc/self/statm").read().split()[0])
+resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + 2**24, -1))
+try:
+    decode(sys.argv[2], 64, 64)
+except ImageError as error:
+    print(error)
+"""
+    (tmp_path / "small.png").write_bytes(file_bytes(noise()))
+    files = [str(tmp_path / name) for name in ("small.png", "large.png")]
+    done = subprocess.run([sys.executable, "-c", code, *files], capture_output=True, text=True, timeout=60)
+    assert done.stdout == "too_large: there is not enough memory to decode it\n", done.stderr
 
 
 def test_a_progressive_jpeg_with_endless_scans_is_refused() -> None:

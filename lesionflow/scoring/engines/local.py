@@ -196,8 +196,6 @@ def decode_all_in_sizes(
             yield frame, images
     except ImageError as error:
         yield frame + 1, error
-    except MemoryError:
-        yield frame + 1, ImageError("too_large", "there is not enough memory to decode it")
 
 
 def has_remote_images(job: Job) -> bool:
