@@ -246,7 +246,9 @@ def _parity_pixels(
             raise DataError(source.nothing)
         pixels, unread = _decoded(_evenly(paths), card)
         without = f", without {counted(len(unread), 'image')} that cannot be read" if unread else ""
-        return f"of {config.images}{without}", pixels, unread
+        # The name alone, as with --data: who is given the file need not know where the images lie.
+        name = os.path.basename(config.images.rstrip("/")) or config.images
+        return f"of {name}{without}", pixels, unread
     if labelled is not None:
         return labelled.of, labelled.pixels[_evenly(list(range(len(labelled.pixels))))], []
     with temporary_folder("demo") as folder:

@@ -26,9 +26,10 @@ ABOUT_FORMAT = 1
 _NOT_A_DEVICE = "For research. Not a medical device: nothing it says may decide about a patient."
 PREPROCESSING = (
     "turn the image as its EXIF orientation says",
-    "convert its colours to sRGB where it has a colour profile, and to three channels, red first",
+    "make three channels of 8 bits, red first; lay what is transparent over black, unless all of it is",
     "cut it evenly from both sides to the input's aspect ratio",
     "scale it to the input's size, bilinearly with all pixels of the original averaged (Pillow's BILINEAR)",
+    "convert its colours to sRGB where it has a colour profile",
     "leave the values 0 to 255 as they are: the file scales them itself",
 )
 _PACKAGES = {ONNX: "onnxruntime", LITERT: "ai-edge-litert", OPENVINO: "openvino", TORCH: "torch"}
@@ -43,8 +44,8 @@ _IMPORTS = {
 def left_out(format: str) -> list[str]:
     """Return what a file lacks compared with its bundle, one sentence each."""
     told = [
-        "No averaging over turns (`--tta`) and no decoding of image files: only lesionflow reads DICOM, applies colour "
-        "profiles and recognises damaged files.",
+        "No averaging over turns (`--tta`) and no decoding of image files: only lesionflow reads DICOM and 16 bits "
+        "a channel, applies every kind of colour profile and recognises damaged files.",
         "No Keras file and no predictions of the validation part: it cannot be trained on, compared or promoted.",
     ]
     if format == LITERT:

@@ -25,6 +25,7 @@ from lesionflow.cli import main
 from lesionflow.datasets.labelled import read_labelled_images
 from lesionflow.errors import BundleError, MissingError, ReportError
 from lesionflow.evaluation.leaks import find_leak
+from lesionflow.images.colour import named_profile
 from lesionflow.images.decode import decode
 from lesionflow.model.card import KERAS_FILE, TRAINED_ON_FILE, read_card, sha256, write_card
 from lesionflow.model.files import read_arrays
@@ -134,6 +135,32 @@ def test_the_code_of_the_readme_says_what_the_bundle_says(artifact: Path, bundle
     assert name == said.diagnosis and malignant == f"malignant: {'yes' if said.malignant else 'no'}"
     # Three digits are printed. Unless it is told otherwise, OpenVINO takes bfloat16 where a processor has that.
     assert np.allclose([*probabilities.values()], [*said.probabilities.values()], atol=0.0006)
+
+
+def test_the_code_of_the_readme_makes_the_pixels_that_lesionflow_makes(tmp_path: Path) -> None:
+    bundle, images = write_small_bundle(tmp_path / "bundle"), draw_images(tmp_path / "Fotos für Anna", 1, (80, 60))
+    done = invoke("export", str(bundle), str(tmp_path / "out"), "--format", "onnx", "--images", str(images))
+    assert done.exit_code == 0 and "(of Fotos für Anna)" in done.output
+    for file in (tmp_path / "out").iterdir():  # what is given away does not say where its maker's images lie
+        assert str(tmp_path).encode() not in file.read_bytes()
+    text, card = (tmp_path / "out" / "README.md").read_text(), read_card(bundle)
+    (code,) = re.findall(r"^photo = .*?^pixels = [^\n]*", text, re.M | re.S)
+    imports = "import contextlib\nimport io\nimport numpy as np\nfrom PIL import Image, ImageCms, ImageOps\n"
+    drawn = Image.open(images / "image0000.jpg")
+    see_through = drawn.convert("RGBA")
+    see_through.putalpha(Image.linear_gradient("L").resize(drawn.size))
+    kinds = {
+        "plain": (drawn, {}), "grey": (drawn.convert("L"), {}), "see_through": (see_through, {}),
+        "palette": (drawn.quantize(16), {"transparency": 3}),
+        "wide": (drawn, {"icc_profile": named_profile(12, 13)[0]}), "broken": (drawn, {"icc_profile": b"no profile"}),
+    }  # fmt: skip
+    for name, (image, options) in kinds.items():
+        image.save(tmp_path / "mole.jpg", "PNG", **options)
+        told: dict[str, np.ndarray] = {}
+        with contextlib.chdir(tmp_path):
+            exec(imports + code, told)
+        expected = decode(tmp_path / "mole.jpg", card.height, card.width)
+        assert np.abs(told["pixels"][0].astype(int) - expected).max() <= 3, name
 
 
 def test_a_file_takes_any_number_of_images(artifact: Path, bundle: Path, photographs: Path) -> None:

@@ -87,7 +87,8 @@ def test_orientation_is_read_as_in_python(blank: Chrome) -> None:
     exif[0x0112] = 6
     little = exif.tobytes().removeprefix(b"Exif\0\0")
     xmp = b'<x tiff:Orientation="8"/>'
-    cases = [(little, b""), (b"", xmp), (little[:11], b""), (b"II*\0\xff\xff\xff\xff", xmp), (b"garbage", b"")]
+    cases = [(little, b""), (b"", xmp), (little[:11], b""), (b"II*\0\xff\xff\xff\xff", xmp), (b"garbage", b""),
+             (b"", b"<tiff:Orientation>\n 6</tiff:Orientation>"), (b"", b"<x tiff:Orientation = '8'/>")]  # fmt: skip
     for made, beside in cases:
         told = [base64.b64encode(each).decode() for each in (made, beside)]
         assert blank.execute_script(program, *told) == exif_orientation(made, beside)

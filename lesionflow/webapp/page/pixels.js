@@ -209,7 +209,7 @@ function exifOrientation(exif, xmp) {
   const stated = exifNumbers(exif).get(0x0112);
   if (stated !== undefined) return stated;
   const text = xmp ? new TextDecoder("latin1").decode(xmp) : "";
-  const found = /tiff:Orientation(?:=["']|>)([0-9])/.exec(text);
+  const found = /tiff:Orientation\s*(?:=\s*["']|>\s*)([0-9])/.exec(text);
   return found ? Number(found[1]) : 1;
 }
 
