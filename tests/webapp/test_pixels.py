@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import base64
+import io
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from lesionflow.errors import ImageError
 from lesionflow.images.colour import named_profile, to_srgb
+from lesionflow.images.decode import decode
 from lesionflow.images.picture import Picture, fit
+from lesionflow.webapp.build import WORKER_FILES
 from tests.webapp.conftest import needs_browser, scripts
 
 if TYPE_CHECKING:
@@ -92,3 +96,37 @@ def test_orientation_is_read_as_in_python(blank: Chrome) -> None:
     for made, beside in cases:
         told = [base64.b64encode(each).decode() for each in (made, beside)]
         assert blank.execute_script(program, *told) == exif_orientation(made, beside)
+
+
+def test_every_code_of_progressive_files_is_looked_at(blank: Chrome) -> None:
+    """Whole files, and such with a piece left out, put in, doubled, or of other bytes; a browser shows them all."""
+    random, files = np.random.default_rng(0), []
+    for number in range(40):
+        blocks = Image.fromarray(random.integers(0, 256, (6, 8, 3), np.uint8)).resize(
+            (150, 110), Image.Resampling.BICUBIC
+        )
+        noisy = np.clip(np.asarray(blocks, int) + random.integers(-20, 20, (110, 150, 3)), 0, 255).astype(np.uint8)
+        made, restart = io.BytesIO(), {"restart_marker_blocks": 7} if number % 4 == 0 else {}
+        image = Image.fromarray(noisy).convert("L" if number % 5 == 0 else "RGB")
+        image.save(made, "JPEG", progressive=True, quality=60 + number, subsampling=number % 3, **restart)
+        whole = made.getvalue()
+        at = len(whole) // 5 + int(random.integers(0, len(whole) * 7 // 10))
+        other = bytes(random.integers(0, 256, 40, np.uint8))
+        files += [
+            whole, whole[:at] + whole[at + 90 :], whole[:at] + other + whole[at:],
+            whole[:at] + other + whole[at + 40 :], whole[:at] + whole[at - 200 :],
+        ]  # fmt: skip
+    program = scripts(*WORKER_FILES[:-1]) + (
+        "const told = arguments[1];"
+        "const all = arguments[0].map((text) => new File([Uint8Array.fromBase64(text)], 'mole.jpg'));"
+        "Promise.all(all.map((file) => decodeImage(file, 24, 24).then(() => '', ({ reason }) => reason))).then(told);"
+    )
+    found = blank.execute_async_script(program, [base64.b64encode(each).decode() for each in files])
+    expected = []
+    for data in files:
+        try:
+            decode(data, 24, 24)
+            expected.append("")
+        except ImageError as error:
+            expected.append(error.reason)
+    assert found == expected and not any(found[::5]) and found.count("damaged") > 150

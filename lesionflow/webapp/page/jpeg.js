@@ -2,8 +2,8 @@
 
 /* JPEG files: what their segments say, and whether they are whole: as lesionflow/images/jpeg.py.
 
-   Browsers show damaged files without a word, so what can be told from the markers is looked at first, and of sequential
-   files, which are nearly all, every code. */
+   Browsers show damaged files without a word, so what can be told from the markers is looked at first, and then every
+   code. */
 
 const MAXIMUM_PIXELS = 64_000_000; // in memory at once
 const MAXIMUM_STORED_PIXELS = 256_000_000; // of a file that is scaled down while it is read
@@ -144,7 +144,7 @@ function checkJpeg(data, layout, factor) {
   checkPixels(Math.ceil(layout.width / factor), Math.ceil(layout.height / factor));
   checkScans(data, layout);
   checkHole(data, layout);
-  if (layout.process === BASELINE || layout.process === EXTENDED) checkCodes(data, layout);
+  if ([BASELINE, EXTENDED, PROGRESSIVE].includes(layout.process)) checkCodes(data, layout);
   else checkEnd(data);
 }
 
