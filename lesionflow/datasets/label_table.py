@@ -272,7 +272,7 @@ def _read_parquet(file: Path) -> pd.DataFrame:
         if others and not image_column(name.lower() for name in names):
             raise DataError(
                 f"{file}: the column {first_few(others)} holds images or lists, not names of files; save the images "
-                "as files, and their paths in a column"
+                "as files, and their paths in a column path"
             )
         columns = [[_as_text(value) for value in column.to_pylist()] for column in parquet.read(names).columns]
         classes = names_in_schema(parquet.schema_arrow.metadata)
