@@ -227,7 +227,7 @@ def test_an_export_compares_all_that_is_scored_and_counts_the_others(
 ) -> None:
     done = export(deciding_bundle, tmp_path / "out", format="onnx", images=str(folder))
     assert done.parity is not None and done.parity.images == len(expected) - len(WORDS)
-    assert done.parity.of == f"of {folder}, without {len(WORDS)} images that cannot be read"
+    assert done.parity.of == f"of {folder.name}, without {len(WORDS)} images that cannot be read"
     assert set(done.unread) == {f"{folder}/{name} ({expected[name]})" for name in WORDS}
     told = invoke("export", str(deciding_bundle), str(tmp_path / "again"), "--format", "onnx", "--images", str(folder))
     assert told.exit_code == 0 and f"WARNING: {len(WORDS)} images cannot be read and are left out" in told.stderr
