@@ -14,10 +14,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from lesionflow.datasets.class_names import names_in_card, with_class_names
 from lesionflow.datasets.ids import FOLDERS, without_endings
-from lesionflow.datasets.image_files import MASKS, is_any_there, lie_in_archives, made_of_others
+from lesionflow.datasets.image_files import MASKS, is_any_there, is_there, lie_in_archives, made_of_others
 from lesionflow.datasets.label_table import (
     COLUMNS_TOLD,
     ID_COLUMNS,
@@ -33,9 +34,7 @@ from lesionflow.datasets.label_table import (
 from lesionflow.datasets.label_words import LabelWords
 from lesionflow.datasets.raw_labels import ORIGIN, RawLabels
 from lesionflow.errors import DataError, UsageError, counted, first_few
-from lesionflow.images.containers import is_member
 from lesionflow.images.discovery import LeftOut, describe_left_out, is_hidden, walk_images
-from lesionflow.images.read_bytes import file_and_frame
 from lesionflow.images.signatures import SUFFIXES
 from lesionflow.storage.location import is_url, path_here
 
@@ -117,10 +116,9 @@ def _without_dead_paths(own: pd.DataFrame, paths: pd.Series, words: LabelWords, 
 def _leads_somewhere(path: str, base: Path) -> bool:
     """Whether a path of a table, which may name a frame or be a URL, is that of a file; what is wrong is told later."""
     try:
-        place, _ = file_and_frame(_opened_as(base, path))
+        return is_there(_opened_as(base, path))
     except UsageError:  # a URL of another machine
         return True
-    return os.path.isfile(place) or is_member(place)
 
 
 def _read_own(file: Path) -> pd.DataFrame:
@@ -365,19 +363,19 @@ def _are_paths(names: pd.Series, file: Path) -> bool:
 
 def _is_there(base: Path, path: str) -> bool:
     """Whether a path of a table is that of a file."""
-    return not is_url(path) and (os.path.isfile(place := _opened_as(base, path)) or is_member(place))
+    return not is_url(path) and is_there(_opened_as(base, path))
 
 
 def _opened_as(base: Path, path: str) -> str:
-    """A path of a table, also as `file:///folder/1.jpg`, written on Windows, or with the umlauts of another system."""
+    """A path of a table, also `file:///1.jpg`, of Windows, with another system's umlauts, or escaped as in a URL."""
     if is_url(path):
         return str(path_here(path, "path"))
-    if path.isascii() and "\\" not in path:
+    if path.isascii() and "\\" not in path and "%" not in path:
         return os.path.join(base, path)
     here = path.replace("\\", "/")
-    forms = (path, here, *(unicodedata.normalize(form, here) for form in ("NFC", "NFD")))
-    places = [os.path.join(base, form) for form in forms]
-    return next((place for place in places if os.path.exists(place) or is_member(place)), places[1])
+    plain = (unicodedata.normalize(form, each) for each in (here, unquote(here)) for form in ("NFC", "NFD"))
+    places = [os.path.join(base, form) for form in dict.fromkeys((path, here, *plain))]
+    return next((place for place in places if is_there(place)), os.path.join(base, here))
 
 
 def one_label(table: pd.DataFrame, source: Path, words: LabelWords, may_be_empty: bool = False) -> pd.Series:

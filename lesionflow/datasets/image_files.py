@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
 from lesionflow.datasets.ids import DATED, NUMBER, check_once, check_one_image, composed
 from lesionflow.errors import DataError, ImageError, counted, first_few
@@ -148,7 +147,6 @@ def _without_file(image_ids: Sequence[str], of: int) -> str:
 
 def with_files(table: pd.DataFrame, source: Path, incomplete: bool, warnings: list[str]) -> pd.DataFrame:
     """The rows whose `path` is there, as it can be opened. Raises `DataError` for others, unless `incomplete`."""
-    table["path"] = table["path"].map(_unescaped)
     named = table["path"].map(file_and_frame)
     there = table["path"].map(is_there)
     broken: list[str] = []
@@ -177,14 +175,6 @@ def is_there(path: str) -> bool:
     """Whether there is the file that a path names, or a frame of which it names, also in an archive."""
     file, _ = file_and_frame(path)
     return os.path.isfile(file) or is_member(file)
-
-
-def _unescaped(path: str) -> str:
-    """The path of a file that a table names as a URL does, with `%20` for a space; any other path as it is."""
-    if "%" not in path or os.path.isfile(file_and_frame(path)[0]):
-        return path
-    plain = unquote(path)
-    return plain if os.path.isfile(file_and_frame(plain)[0]) else path
 
 
 def _packed(files: Sequence[str], base: Path, broken: list[str], warnings: list[str]) -> dict[str, str]:

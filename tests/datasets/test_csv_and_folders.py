@@ -516,8 +516,10 @@ def test_a_path_that_is_escaped_as_in_a_url_is_that_of_its_file(table: Path) -> 
     found = {}
     for written in (names, [quote(name) for name in names]):
         rows.assign(path=written).to_csv(table, index=False)
-        read = read_labelled_images(table).table
+        images = read_labelled_images(table.parent)
+        read = images.table
         assert {Path(path).name for path in read["path"]} == set(names)
+        assert [told.partition(",")[0] for told in images.warnings] == ["110 images without a label"]
         found[written[0]] = dict(zip(read["content"], read["dx"], strict=True))
     assert found[names[0]] == found[quote(names[0])]
 
