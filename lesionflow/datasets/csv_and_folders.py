@@ -27,6 +27,7 @@ from lesionflow.datasets.label_table import (
     has_labels,
     image_column,
     is_missing,
+    is_report,
     lowered,
     read_header,
     read_table,
@@ -267,6 +268,7 @@ def _with_columns(table: pd.DataFrame, words: LabelWords, file: Path) -> pd.Data
             known = ", ".join(("path", "diagnosis", *FURTHER))
             raise DataError(f"{words.file}: columns: {column!r} is none of {known}")
     there = list(table.columns)
+    check_no_report(there, file, words)
     table = words.with_named_columns(table)
     if not set(LABEL_COLUMNS) & set(table.columns):
         table = table.rename(columns={"label": "diagnosis"})
@@ -289,6 +291,18 @@ def _with_columns(table: pd.DataFrame, words: LabelWords, file: Path) -> pd.Data
     if other:
         table = table.assign(other_name=table[other])
     return table.assign(**{name: table[image]}).drop(columns=[image] if image != name else [])
+
+
+def check_no_report(columns: Iterable[str], file: Path, words: LabelWords) -> None:
+    """Raise `DataError` for a report of scoring in place of labels: a model would be measured by what it called itself.
+
+    Of a report that carries a column with diagnoses, the user may name that one.
+    """
+    if is_report(columns) and not words.columns.keys() & {*LABEL_COLUMNS}:
+        raise DataError(
+            f"{file}: a report of scoring, whose column diagnosis is what a model called; give the diagnoses that were "
+            "made of the lesions, in a table with the columns path and diagnosis"
+        )
 
 
 def with_standard_names(table: pd.DataFrame) -> pd.DataFrame:

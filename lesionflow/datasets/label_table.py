@@ -419,9 +419,14 @@ def _below_header(cells: pd.DataFrame) -> pd.DataFrame | None:
 
 
 def has_labels(columns: Iterable[object]) -> bool:
-    """Whether the columns include image names and labels."""
-    header = [str(name).strip().lower() for name in columns]
-    return bool(image_column(header) and {*header} & {*LABEL_COLUMNS, "label"})
+    """Whether the columns include image names and labels, which those of a report of scoring are not."""
+    header = {str(name).strip().lower() for name in columns}
+    return bool(image_column(header) and header & {*LABEL_COLUMNS, "label"}) and not is_report(header)
+
+
+def is_report(columns: Iterable[str]) -> bool:
+    """Whether a table with these columns is a report of scoring, whose diagnoses are what a model called."""
+    return {"p_malignant", "malignant", "refer"} <= {*columns}
 
 
 def image_column(header: Iterable[str]) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lesionflow.datasets.csv_and_folders import image_columns, one_label, with_standard_names
+from lesionflow.datasets.csv_and_folders import check_no_report, image_columns, one_label, with_standard_names
 from lesionflow.datasets.ids import check_one_image
 from lesionflow.datasets.label_table import (
     LABEL_COLUMNS,
@@ -176,11 +176,7 @@ def _read_truth(truth: Path, words: LabelWords, rows: _Rows) -> tuple[pd.DataFra
     if label is None or (not name and not by_lesion):
         needed = "path or image_id, and diagnosis" if rows.lesions is None else f"path or {rows.column}, and diagnosis"
         raise DataError(f"{truth}: the columns are {first_few(list(table.columns), 7)}; needed are {needed}")
-    if {"p_malignant", "malignant", "refer"} <= set(table.columns):
-        raise DataError(
-            f"{truth}: a report of scoring, whose column {label} is what a model called; give the diagnoses that were "
-            "made of the lesions, in a table with the columns path and diagnosis"
-        )
+    check_no_report(own.columns, truth, words)
     labels = table[label] if label == "label" else one_label(table, truth, words, may_be_empty=True)
     decided = words.decide([(word,) for word in labels])
     if any(meant is None for _, meant in decided):

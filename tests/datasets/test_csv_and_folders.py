@@ -12,10 +12,12 @@ import pytest
 from PIL import Image
 
 from lesionflow.datasets import image_files
+from lesionflow.datasets.label_table import is_report
 from lesionflow.datasets.labelled import decided_words, read_labelled_images, same_bytes
 from lesionflow.datasets.raw_labels import NO_LESIONS
 from lesionflow.errors import DataError
 from lesionflow.images.pixel_cache import decoded_pixels
+from lesionflow.model.columns import report_columns
 from lesionflow.profile import copies
 from tests.images.test_dicom import dicom
 
@@ -383,6 +385,26 @@ def test_of_several_tables_beside_archives_the_one_with_labels_is_named(table: P
     shutil.rmtree(table.parent / "images")
     with pytest.raises(DataError, match=r"no data set of a layout that is read; give the table itself: .*labels.csv$"):
         read_labelled_images(table.parent)
+
+
+def test_a_report_of_scoring_tells_no_diagnoses(table: Path, folders: Path) -> None:
+    """Its model would be right about every image."""
+    rows = pd.read_csv(table, dtype=str, keep_default_na=False)
+    assert is_report(report_columns())
+    report = table.with_name("results.csv")
+    called = dict.fromkeys(report_columns()[2:], "") | {"diagnosis": "nv"}
+    rows.rename(columns={"diagnosis": "known"}).assign(**called).to_csv(report, index=False)
+    for source in (report, shutil.copy(report, folders.parent / "alone.csv")):
+        with pytest.raises(DataError, match="a report of scoring, whose column diagnosis is what a model called; give"):
+            read_labelled_images(source)
+    (table.parent / "m.yaml").write_text("columns: {diagnosis: known}\n")  # which the report carries
+    expected = read_labelled_images(table)
+    assert read_labelled_images(report, labels=table.parent / "m.yaml").digest == expected.digest
+    with pytest.raises(DataError, match=f"give the table itself: {table}$"):
+        read_labelled_images(table.parent)
+    by_folders = read_labelled_images(folders).digest
+    shutil.copy(report, folders)
+    assert read_labelled_images(folders).digest == by_folders
 
 
 def test_further_tables_of_labels_are_named_if_they_differ(table: Path) -> None:
