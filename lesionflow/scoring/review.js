@@ -16,10 +16,11 @@ function keep(name, text) {
 }
 
 const reviews = new Map();  // by path
-rows.forEach((row) => {
-  const text = recall(KEPT + row.path);
-  if (text) reviews.set(row.path, JSON.parse(text));
-});
+function reread() {  // what the browser keeps, which other windows of the page change as well
+  const kept = rows.map((row) => [row.path, recall(KEPT + row.path)]);
+  if (keeps) kept.forEach(([path, text]) => { if (text) reviews.set(path, JSON.parse(text)); else reviews.delete(path); });
+}
+reread();
 const reviewOf = (row) => reviews.get(row.path) || NOTHING;
 const sampled = new Set(data.sampled.map((index) => rows[index]));
 const REVIEW_FILTERS = {
@@ -61,6 +62,7 @@ function cell(text) {
 }
 
 function save() {
+  reread();
   const lines = rows.filter((row) => reviewOf(row).diagnosis).map((row) => {
     const { diagnosis, reviewer, time, note } = reviewOf(row);
     return [row.path, diagnosis, reviewer, time, note].map(cell).join(",");
@@ -301,6 +303,12 @@ pane.addEventListener("click", zoomOn);
 pane.addEventListener("mousemove", (event) => { if (zoom > 1) magnify(event); });
 dialog.addEventListener("close", arrange);
 addEventListener("keydown", pressed);
+addEventListener("storage", ({ key }) => {
+  if (key !== null && !key.startsWith(KEPT)) return;
+  reread();
+  tell();
+  if (!dialog.open) arrange();  // else when it closes: the order of what is being looked at stays
+});
 Object.keys(REVIEW_FILTERS).slice(1).forEach((words) => find("#review").append(make("option", "", words)));
 find("#review").addEventListener("change", arrange);
 find("#calls").textContent = data.calls;

@@ -129,6 +129,26 @@ def test_ten_images_are_reviewed_by_keyboard_saved_evaluated_and_read_by_trainin
     assert {Path(path).name: name for path, name in zip(extra["path"], extra["dx"], strict=True)} == said
 
 
+def test_what_is_saved_has_the_answers_of_every_window(driver: Chrome, report: Path, tmp_path: Path) -> None:
+    """The same page twice: each window has an answer, one takes an answer of the other back, and one of them saves."""
+    from selenium.webdriver.common.keys import Keys
+
+    windows = [driver.current_window_handle]
+    driver.switch_to.new_window("tab")
+    driver.get(report.with_suffix(".html").as_uri())
+    windows.append(driver.current_window_handle)
+    driver.switch_to.window(windows[0])
+    press(driver, "r", "1", "1", Keys.ESCAPE)
+    driver.switch_to.window(windows[1])
+    wait_for_text(driver, "2 of 12 reviewed")
+    press(driver, "r")
+    assert driver.find_element("id", "where").text.startswith("3 of 12")  # the first that is left
+    press(driver, "2", Keys.ARROW_LEFT, Keys.ARROW_LEFT, Keys.BACKSPACE, Keys.ESCAPE)
+    driver.switch_to.window(windows[0])
+    assert [row["diagnosis"] for row in saved(driver, tmp_path)] == [NAMES[0], NAMES[1]]
+    wait_for_text(driver, "2 of 12 reviewed")
+
+
 def test_a_file_of_a_review_goes_on_and_one_of_another_report_is_refused(driver: Chrome, report: Path) -> None:
     with open(report, newline="", encoding="utf-8") as text:
         paths = [row["path"] for row in csv.DictReader(text)]
