@@ -83,7 +83,8 @@ def evaluate(
     Raises
     ------
     UsageError
-        If `part` is given for data that has no such part: the model was not trained on it, or on more than it.
+        If `part` is given for data that has no such part: the model was not trained on it, or on more than it. If the
+        model is given where the data belong, and the data where the model belongs.
     ReportError
         If the folder already holds an evaluation.
     """

@@ -39,7 +39,7 @@ def read_ham10000(file: Path, words: LabelWords) -> RawLabels:
     Raises
     ------
     DataError
-        For a table without the columns that it needs, or whose columns `dx` and `diagnosis` differ.
+        For a table without the columns that it needs, or whose columns `dx`, `diagnosis` and `label` differ.
     """
     table = with_standard_names(lowered(read_table(file)))
     if not set(REQUIRED_COLUMNS) <= set(table.columns):
@@ -48,8 +48,7 @@ def read_ham10000(file: Path, words: LabelWords) -> RawLabels:
             f"{file}: no column {missing}; the columns are {first_few(list(table.columns), 7)}. A folder's table needs "
             f"{', '.join(REQUIRED_COLUMNS)}; give another one itself: {ITS_OWN_COLUMNS}"
         )
-    if "diagnosis" in table.columns:
-        table["dx"] = one_label(table, file, words)
+    table["dx"] = one_label(table, file, words, may_be_empty=True)
     warnings = unread_columns(table, file)
     return RawLabels(file, table, [(word,) for word in table["dx"]], file.parent, needs_lesions=True, warnings=warnings)
 

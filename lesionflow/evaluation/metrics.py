@@ -10,10 +10,7 @@ import numpy as np
 
 from lesionflow.diagnoses import HAM10000, LabelSet
 from lesionflow.errors import counted
-from lesionflow.evaluation.bootstrap import (
-    MALIGNANT,
-    Tally,
-)
+from lesionflow.evaluation.bootstrap import MALIGNANT, Tally
 from lesionflow.evaluation.plots import FEW
 from lesionflow.model.card import Estimate
 from lesionflow.model.prediction import TRUSTED, LabelledPredictions

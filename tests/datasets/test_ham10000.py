@@ -75,6 +75,7 @@ def test_the_same_image_twice_is_a_warning_and_two_images_of_one_name_an_error(f
         (lambda table: table.assign(lesion_id="same"), "1 lesion has several diagnoses"),
         (lambda table: table[:0], "no rows"),
         (lambda table: table.assign(diagnosis="melanoma"), r"the columns dx and diagnosis differ in \d+ rows"),
+        (lambda table: table.assign(label="melanoma"), r"the columns dx and label differ in \d+ rows"),
         (lambda table: table.assign(image_id=table["image_id"].str.lower()), "write the ids as the files are called"),
         (lambda table: table.rename(columns={"dx": "label"}), "needs path and diagnosis, .* --labels FILE"),
     ],
