@@ -27,7 +27,8 @@ IMAGES = (
 OTHERS = (
     b"<!DOCTYPE html>", b"\n <html lang=en>", b"<headline>", b"<?xml version='1.0'?>\n<Error>", b'{ "detail": 1}',
     b"version https://git-lfs.github.com/spec/v1", b"/9j/4AAQSkZJRg", b"data:image/png;base64,iVBORw0KGgo",
-    b"Received: from", b"Subject: mole", b"\x1f\x8b\x08", b"PK\x03\x04", b"%PDF-1.7", b"8BPS\0\1",
+    b"Received: from", b"Subject: mole", b"\x1f\x8b\x08", b"PK\x03\x04", b"\x89HDF\r\n\x1a\n", b"P6\n4 4", b"qoif\0",
+    b"\0\0\2\0", b"<svg width='4'/>", b"<?xml version='1.0'?>\n<svg/>", b"%PDF-1.7", b"8BPS\0\1",
     b"FUJIFILMCCD-RAW 0201", b"\0\0\0\x18ftypcrx ", b"\0\0\0\x18ftypisom", b"\0\0\0\x18ftyp\n\n\n\n", b"words",
     b"BM begins this text", b"", b"\0", b"\0" * 15, b"\0" * 40, b"\xff" * 600, b" " * 16, b"\0" * 20 + b"pixels",
 )  # fmt: skip

@@ -218,6 +218,12 @@ const DETAILS = [
   [/^an e-mail; save what is attached to it$/, {
     de: "eine E-Mail; speichern Sie ihren Anhang", es: "un correo electrónico; guarde lo que lleva adjunto" }],
   [/^an archive; unpack it$/, { de: "ein Archiv; entpacken Sie es", es: "un archivo comprimido; descomprímalo" }],
+  [/^an HDF5 file; name its images in a table of paths, such as (.+)$/, {
+    de: "eine HDF5-Datei; nennen Sie „lesionflow score“ ihre Bilder in einer Tabelle von Pfaden, etwa {1}",
+    es: "un archivo HDF5; indique a «lesionflow score» sus imágenes en una tabla de rutas, como {1}" }],
+  [/^an image of a format that is not read; save it as PNG or JPEG$/, {
+    de: "ein Bild in einem Format, das nicht gelesen wird; speichern Sie es als PNG oder JPEG",
+    es: "una imagen en un formato que no se lee; guárdela como PNG o JPEG" }],
   [/^a PDF document; save its image as PNG or JPEG$/, {
     de: "ein PDF-Dokument; speichern Sie das Bild darin als PNG oder JPEG",
     es: "un documento PDF; guarde su imagen como PNG o JPEG" }],

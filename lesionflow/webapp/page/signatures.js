@@ -37,8 +37,11 @@ const OTHERS = [ // what often has an image's name without being one: how it beg
   [/^(content-[a-z-]+|mime-version|received|return-path|delivered-to|from|date|subject|message-id): /i,
     "an e-mail; save what is attached to it"],
   [/^(\x1f\x8b|BZh[1-9]|\xfd7zXZ\0|\x28\xb5\x2f\xfd|7z\xbc\xaf\x27\x1c|PK\x03\x04|Rar!)/i, "an archive; unpack it"],
+  [/^\x89HDF\r\n\x1a\n/i, "an HDF5 file; name its images in a table of paths, such as images.hdf5/ISIC_0000001"],
   [/^%PDF-/i, "a PDF document; save its image as PNG or JPEG"],
   [/^8BPS/i, "a document of Photoshop; save it as PNG or JPEG"],
+  [new RegExp("^(P[1-7][ \\t-\\r]|qoif|v/1\\x01|#\\?RADIANCE|DDS |\\0\\0[\\x01\\x02]\\0|SIMPLE  =|AT&TFORM|%!PS|" +
+    "([ \\t-\\r]*<\\?xml[^>]*>)?[ \\t-\\r]*<svg\\b)", "i"), "an image of a format that is not read; save it as PNG or JPEG"],
   [/^(FUJIFILMCCD-RAW|....ftypcrx )/is, "a camera's raw image; save it as PNG or JPEG"],
   [/^....ftyp/is, "a film, or another file of its kind"],
 ];
