@@ -75,6 +75,7 @@ def warning(text: str) -> Markup:
 
 def sentence(text: str) -> str:
     """A message as a sentence for a page; a name at its beginning, such as a file's, is kept as it is."""
+    text = text.removesuffix(".")
     return f"{text[:1].upper() if text.partition(' ')[0].isalpha() else text[:1]}{text[1:]}."
 
 

@@ -44,6 +44,7 @@ class Explained:
     picture: Path | None  # None where the image could not be read
     said: IndexedPrediction | None
     error: str = ""  # why it could not, as in a report
+    kept: bool = False  # whether the picture was there already
 
 
 def explain(
@@ -224,4 +225,4 @@ def _explain(path: str, out: Path, of: _Asked) -> Iterator[Explained]:
             overwrite = of.config.overwrite or (before is not None and before.by == of.by)
             with atomic_file(picture, overwrite) as file:
                 figure.savefig(file, format="png", metadata=metadata)
-        yield Explained(name, picture, said)
+        yield Explained(name, picture, said, kept=drawn == before)

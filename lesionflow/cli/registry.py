@@ -100,7 +100,7 @@ def promote(name: str, version: int, **options: Any) -> None:
 
     With --report and --truth, champion and version are compared on the images of a night that both scored (--also), so
     they may have been trained on different data. If either is known to be trained on some of these images, the data
-    gate fails.
+    gate fails. Without a champion, or with one of demo data, there is nothing to compare: the report is not used.
 
     \b
     Example:

@@ -199,7 +199,9 @@ def explain(ctx: click.Context, images: tuple[str, ...], out: Path, **options: A
 
     done = explain(images, out, on_image=_print_explained, **options)
     failed = sum(each.picture is None for each in done)
-    click.echo(f"{len(done) - failed} drawn, {failed} failed", err=True)
+    kept = sum(each.kept for each in done)
+    told = f" {kept} kept," if kept else ""
+    click.echo(f"{len(done) - failed - kept} drawn,{told} {failed} failed", err=True)
     if failed:
         ctx.exit(SOME_IMAGES_FAILED)
 

@@ -20,8 +20,7 @@ from lesionflow.errors import LesionflowError, counted
 from lesionflow.health.check import OK, PROBLEM, WARNING, Check, UnansweredError, asked_elsewhere
 from lesionflow.health.machine import size
 from lesionflow.model.files import check_whole, in_its_place, read_bundle
-from lesionflow.registry.history import CHAMPION
-from lesionflow.registry.versions import number_by_alias, registered_at, resolve
+from lesionflow.registry.versions import CHAMPION, number_by_alias, registered_at, resolve
 from lesionflow.storage.location import local_path
 from lesionflow.storage.temporary import temporary_folder
 from lesionflow.tracking import database

@@ -17,7 +17,6 @@ from lesionflow.registry.compared_model import ComparedModel, compared_model_of,
 from lesionflow.registry.config import USUAL, PromotionConfig
 from lesionflow.registry.gates import Night, Verdict, decide
 from lesionflow.registry.history import (
-    CHAMPION,
     FORCED,
     GIVEN_BACK,
     KEPT_BACK,
@@ -30,6 +29,7 @@ from lesionflow.registry.history import (
     tag_verdict,
 )
 from lesionflow.registry.versions import (
+    CHAMPION,
     Version,
     find_version,
     how_to_get_one,

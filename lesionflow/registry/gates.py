@@ -67,7 +67,7 @@ def decide(
     """Decide whether the challenger replaces the champion: it must pass all gates.
 
     Their predictions for the same validation images are compared. Without a champion, and with real data against a
-    champion of demo data, the gates that compare are passed.
+    champion of demo data, the gates that compare are passed, with images of a night as well.
 
     Parameters
     ----------
@@ -92,12 +92,14 @@ def decide(
 def _compared(
     challenger: ComparedModel, champion: ComparedModel | None, config: PromotionConfig, night: Night | None
 ) -> tuple[Gate, ...]:
+    unused = "" if night is None else f"; {night.name} is not used"
     if champion is None:
-        return _passed("no champion yet", challenger)
+        return _passed(f"no champion yet{unused}", challenger)
     if champion.card.demo and not challenger.card.demo:
-        return _passed(f"real data outranks demo data, on which {champion.label} was trained", challenger)
+        return _passed(f"real data outranks demo data, on which {champion.label} was trained{unused}", challenger)
     if challenger.card.demo and not champion.card.demo:
-        return (Gate("data", False, f"demo data does not outrank real data, on which {champion.label} was trained"),)
+        told = f"demo data does not outrank real data, on which {champion.label} was trained{unused}"
+        return (Gate("data", False, told),)
     new, old, where = challenger.validation, champion.validation, "validation"
     if night is not None:
         where = night.name

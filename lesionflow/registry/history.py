@@ -19,10 +19,9 @@ from dataclasses import dataclass
 
 from lesionflow.errors import UsageError
 from lesionflow.registry.gates import Verdict
-from lesionflow.registry.versions import Version
+from lesionflow.registry.versions import CHAMPION, Version
 from lesionflow.tracking.client import found_or_none, mlflow, registry_errors, set_again
 
-CHAMPION = "champion"  # the alias
 PROMOTED, FORCED = "promoted", "forced"
 ROLLED_BACK = "rolled back"  # to the champion before
 GIVEN_BACK = "given back"  # to the one promoted at the same time, than which it was not better

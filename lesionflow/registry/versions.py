@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 SCORED = (CARD_FILE, ONNX_FILE)  # what scoring reads of a bundle
+CHAMPION = "champion"  # the alias
 LATEST = "latest"  # the newest version, whichever that is
 LOGGED_MODEL = re.compile(r"models:/(m-[0-9a-f]{32})|runs:/([0-9A-Za-z_-]+)/([^/]+)")
 ADDRESSES = "models:/NAME@ALIAS, models:/NAME/VERSION, models:/m-ID or runs:/ID/model"
@@ -383,8 +384,11 @@ def what_there_is(name: str) -> str:
 def how_to_get_one(name: str) -> str:
     """Advice about a model without a champion, or without any version, for a message."""
     with contextlib.suppress(Exception):  # part of a message about another error
+        if champion := number_by_alias(name, CHAMPION):
+            return f"models:/{name}@{CHAMPION} is {name}/{champion}"
         if newest := number_by_alias(name, LATEST):
-            return f"make one champion with '{shlex.join(['lesionflow', 'promote', name, str(newest)])}'"
+            command = shlex.join(["lesionflow", "promote", name, str(newest)])
+            return f'make one champion with "{command}"' if "'" in command else f"make one champion with '{command}'"
     return "train one with 'lesionflow train'"
 
 

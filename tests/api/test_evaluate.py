@@ -141,12 +141,15 @@ def test_logs_when_asked(store: Path, demo_folder: Path, cache: Path, tmp_path: 
     assert (folder / "evaluation" / "test" / "report.html").exists()
 
 
-def test_nonsense_is_refused_before_work(bundle: Path, demo_folder: Path) -> None:
+def test_nonsense_is_refused_before_work(bundle: Path, demo_folder: Path, tmp_path: Path) -> None:
     for model in (bundle, "pretrained", "models:/lesionflow@champion"):
         with pytest.raises(UsageError, match="give the model first, then the data"):
             evaluate(demo_folder, model)
     with pytest.raises(BundleError, match="a bundle needs it: name the folder of one"):
         evaluate(demo_folder, demo_folder)
+    (tmp_path / "model.json").write_text("{}")
+    with pytest.raises(BundleError, match="a bundle needs it: this is an export of a model; name the folder"):
+        evaluate(tmp_path, demo_folder)
     with pytest.raises(UsageError, match="--resamples"):
         evaluate(bundle, demo_folder, resamples=1)
     with pytest.raises(UsageError, match="--part"):

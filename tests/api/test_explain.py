@@ -1,3 +1,4 @@
+import dataclasses
 import os
 import shutil
 from pathlib import Path
@@ -99,13 +100,14 @@ def test_an_interrupted_run_goes_on_and_names_every_image_again(small: str, imag
     assert {file.name: file.stat().st_mtime_ns for file in out.iterdir()} == kept
 
     result = invoke("explain", str(images), "--out", str(out), "--model", small, "--resume")
-    assert result.exit_code == 3 and result.stderr.endswith("5 drawn, 1 failed\n")
+    assert result.exit_code == 3 and result.stderr.endswith("3 drawn, 2 kept, 1 failed\n")
     assert (
         sorted(result.stdout.splitlines()) == sorted(map(str, out.iterdir())) and len(result.stdout.splitlines()) == 5
     )
     assert {name: (out / name).stat().st_mtime_ns for name in kept} == kept
     again = lesionflow.explain(images, out, small, resume=True)
-    assert seen[0] in again and all(each.said is not None for each in again if each.picture)
+    assert dataclasses.replace(seen[0], kept=True) in again
+    assert all(each.said is not None for each in again if each.picture)
 
     (out / "other.jpg.png").write_text("mine")  # what explain did not draw is not replaced
     Image.new("RGB", (40, 30), "white").save(images / "left" / "image0000.jpg")  # and what changed is drawn anew

@@ -8,7 +8,7 @@ import mlflow
 import pytest
 
 import lesionflow
-from lesionflow.errors import UsageError
+from lesionflow.errors import RegistryError, UsageError
 from lesionflow.registry.champion import find_champion
 from lesionflow.registry.history import read_state
 from lesionflow.registry.versions import find_version
@@ -118,6 +118,10 @@ def test_history_says_when_somebody_else_moved_the_alias(contenders: Path) -> No
     assert nothing.exit_code == 1 and "never had one" in error_line(nothing)
     assert error_line(nothing).endswith(f"; make one champion with 'lesionflow promote {NAME} 6'"), nothing.stderr
     mlflow.MlflowClient().set_registered_model_alias(NAME, "champion", "2")
+    with pytest.raises(
+        RegistryError, match=rf"mean 'champion'\?\); models:/{NAME}@champion is {NAME}/2, or name another"
+    ):
+        lesionflow.load(f"models:/{NAME}@chmpion")
     result = invoke("history", NAME)
     assert result.exit_code == 0 and f"the champion is {NAME}/2, a change not made by lesionflow" in result.stderr
 
