@@ -171,8 +171,8 @@ def evaluate(
 
     With --report and --truth instead of MODEL and DATA, a report of 'lesionflow score' is measured by diagnoses that
     came later; images are joined by path, or by file name if no path matches. If the registry has the report's model,
-    images that it was trained on are named. That takes seconds: nothing is scored. Otherwise it takes many times as long
-    as scoring, since the page also shows what changed images get and what calls depend on.
+    images that it was trained on are named. That takes seconds: nothing is scored. Otherwise it takes many times
+    as long as scoring, since the page also shows what changed images get and what calls depend on.
 
     \b
     Example:
