@@ -52,10 +52,19 @@ def told_if_full(error: BaseException) -> str:
     """What to do about an error for want of room, where it is the disk of temporary files that is full; else empty."""
     if not isinstance(error, OSError) or error.errno not in (errno.ENOSPC, errno.EDQUOT):
         return ""
-    folder = tempfile.gettempdir()
-    if error.errno == errno.ENOSPC and shutil.disk_usage(folder).free >= _ROOM:
-        return ""
-    return f"no room for temporary files in {folder}; make room there, or set TMPDIR to a folder with more"
+    return no_room() if error.errno == errno.EDQUOT or is_full() else ""
+
+
+def is_full() -> bool:
+    """Whether the disk of temporary files has no room, as for libraries that do not say why they cannot write."""
+    return shutil.disk_usage(tempfile.gettempdir()).free < _ROOM
+
+
+def no_room() -> str:
+    """What to do about it."""
+    return (
+        f"no room for temporary files in {tempfile.gettempdir()}; make room there, or set TMPDIR to a folder with more"
+    )
 
 
 def _locked(folder: Path) -> BinaryIO | None:

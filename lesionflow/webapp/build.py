@@ -7,7 +7,6 @@ and a worker only from text that the page has.
 from __future__ import annotations
 
 import base64
-import errno
 import gzip
 import hashlib
 import importlib.metadata
@@ -22,7 +21,7 @@ from lesionflow.errors import BundleError, ReportError, StoreError, first_few
 from lesionflow.model.card import SINGLE, Card
 from lesionflow.model.columns import report_columns
 from lesionflow.model.decision import prior_of_call
-from lesionflow.storage.temporary import temporary_folder, told_if_full
+from lesionflow.storage.temporary import is_full, no_room, temporary_folder
 from lesionflow.version import __version__
 from lesionflow.webapp.runtime import LITERT, ONNX, RUNTIMES, read_members
 
@@ -196,8 +195,8 @@ def prepared(graph: bytes) -> bytes:
             onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
             return file.read_bytes()
         except Exception as error:  # ONNX Runtime's exceptions have no common base but Exception
-            if told := told_if_full(OSError(errno.ENOSPC, "")):  # it does not say why it cannot write
-                raise StoreError(told) from error
+            if is_full():  # it does not say why it cannot write
+                raise StoreError(no_room()) from error
             raise BundleError(f"the bundle's graph cannot be run ({str(error).splitlines()[0]})") from error
 
 
