@@ -76,6 +76,12 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
     return base / name
 
 
+@pytest.fixture(scope="module", autouse=True)
+def own_working_directory(request: pytest.FixtureRequest) -> None:
+    """Each file of tests begins where pytest was started, wherever what ran before it in the process has gone."""
+    os.chdir(request.config.invocation_params.dir)
+
+
 @pytest.fixture(scope="session")
 def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """150 synthetic images in HAM10000's layout."""

@@ -30,6 +30,7 @@ from lesionflow.scoring.report import (
 )
 from tests.scoring.write_report import write_report
 
+ROOT = Path(__file__).parents[2]
 PRIOR = (0.03, 0.05, 0.11, 0.01, 0.11, 0.67, 0.02)
 PROBABILITIES = (0.01, 0.02, 0.03, 0.04, 0.2, 0.6, 0.1)  # nv, then mel, then vasc; vasc by the largest factor
 DECISION = IndexedPrediction(PROBABILITIES, HAM10000.names.index("vasc"), True, "uncertain")
@@ -306,7 +307,7 @@ except ReportError as error:
     print(error)
 """
     done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path / name)], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", code, str(tmp_path / name)], cwd=ROOT, capture_output=True, text=True, timeout=60
     )
     assert "cannot be written (File too large); make room, or choose another place" in done.stdout, done.stderr
     assert list(tmp_path.iterdir()) == []
@@ -327,7 +328,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
     def peak(name: str, count: int) -> int:
         command = [sys.executable, "-c", code, str(tmp_path / name), str(count)]
-        return int(subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout)
+        return int(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=120).stdout)
 
     assert peak("a.csv", 60_000) < 1.15 * peak("b.csv", 1_000)
 
