@@ -238,15 +238,16 @@ def test_many_files_of_which_some_are_broken(opened: Chrome) -> None:
     opened.execute_script(
         """
         const made = new OffscreenCanvas(96, 72), context = made.getContext("2d");
+        const encoded = Array.from({ length: 250 }, (_, i) => {
+          context.fillStyle = `hsl(${i} 60% 50%)`;
+          context.fillRect(0, 0, 96, 72);
+          return made.convertToBlob({ type: "image/jpeg" }); // which waits for an idle moment, each up to a second
+        });
         return (async () => {
-          const found = [];
-          for (let i = 0; i < 250; i++) {
-            context.fillStyle = `hsl(${i} 60% 50%)`;
-            context.fillRect(0, 0, 96, 72);
-            const whole = await made.convertToBlob({ type: "image/jpeg" });
+          const found = (await Promise.all(encoded)).map((whole, i) => {
             const content = i % 50 === 25 ? whole.slice(0, whole.size / 2) : whole;
-            found.push({ path: `many/${i}.jpg`, file: new File([content], `${i}.jpg`, { lastModified: i }) });
-          }
+            return { path: `many/${i}.jpg`, file: new File([content], `${i}.jpg`, { lastModified: i }) };
+          });
           found.push({ path: "many/notes.txt", file: new File(["notes"], "notes.txt") });
           for (let chosen = 0; chosen < 2; chosen++) await take(found, true); // the same folder again adds nothing
         })();
