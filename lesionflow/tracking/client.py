@@ -35,7 +35,7 @@ else:
             if "mlflow" not in sys.modules:
                 with no_collection():
                     importlib.import_module("mlflow")
-            return getattr(sys.modules["mlflow"], name)
+            return getattr(importlib.import_module("mlflow"), name)  # waits where another thread imports it
 
     mlflow = _LazyModule()
 
