@@ -57,6 +57,11 @@ class StoreError(LesionflowError, OSError):
         self.strerror = message
 
 
+def add_to_message(error: BaseException, told: str) -> None:
+    """Append what is done and how to go on to the message of an error, or of Ctrl-C, which has none."""
+    error.args = (f"{str(error) or 'stopped'}; {told}",)
+
+
 # What can be wrong with one image, as the first word of a report's `error` column.
 IMAGE_FAILURES = {
     "not_found": "the file is not there, or no longer",

@@ -17,7 +17,16 @@ from lesionflow.api.load import LoadedModel, load
 from lesionflow.api.overrides import ExplanationOptions, configured
 from lesionflow.atomic import atomic_file, output_folder
 from lesionflow.defaults import DEFAULT_MODEL
-from lesionflow.errors import DataError, ImageError, LesionflowError, ReportError, UsageError, counted, first_few
+from lesionflow.errors import (
+    DataError,
+    ImageError,
+    LesionflowError,
+    ReportError,
+    UsageError,
+    add_to_message,
+    counted,
+    first_few,
+)
 from lesionflow.evaluation.config import ExplanationConfig
 from lesionflow.evaluation.explanation import Explanation, explanation_picture
 from lesionflow.evaluation.heatmaps import occlude
@@ -118,8 +127,7 @@ def explain(
         except (LesionflowError, KeyboardInterrupt) as error:
             if done or isinstance(error, KeyboardInterrupt):
                 how = "the same command with --resume continues from there"
-                kept = f"{counted(done, 'file', 'is', 'are', of=len(paths))} done; {how}"
-                error.args = (f"{error}; {kept}" if str(error) else f"stopped; {kept}",)
+                add_to_message(error, f"{counted(done, 'file', 'is', 'are', of=len(paths))} done; {how}")
             raise
     return explained
 
@@ -212,7 +220,8 @@ def _explain(path: str, out: Path, of: _Asked) -> Iterator[Explained]:
         (said,) = predictor.predict(pixels[None]).one_by_one()
         digest = hashlib.sha256(f"{utf8(name)}\0".encode() + data).hexdigest()  # a path may name people
         drawn, before = _Drawn(of.by, digest), _drawn(picture) if of.config.resume else None
-        if drawn != before:
+        kept = drawn == before
+        if not kept:
             larger = max(1.0, SHOWN / min(card.height, card.width))
             shown = decode(data, round(larger * card.height), round(larger * card.width), named or frame)
             _, columns, rows = header(data)
@@ -225,4 +234,4 @@ def _explain(path: str, out: Path, of: _Asked) -> Iterator[Explained]:
             overwrite = of.config.overwrite or (before is not None and before.by == of.by)
             with atomic_file(picture, overwrite) as file:
                 figure.savefig(file, format="png", metadata=metadata)
-        yield Explained(name, picture, said, kept=drawn == before)
+        yield Explained(name, picture, said, kept=kept)

@@ -23,7 +23,7 @@ from lesionflow.errors import DataError, ImageError, LesionflowError, ReportErro
 from lesionflow.evaluation.leaks import find_leak
 from lesionflow.evaluation.model_card import model_card
 from lesionflow.images.pixel_cache import decoded_pixels
-from lesionflow.model.card import TRAINED_ON_FILE, Card, sha256
+from lesionflow.model.card import ABOUT_FILE, TRAINED_ON_FILE, Card, sha256
 from lesionflow.model.columns import path_with_frame
 from lesionflow.model.files import check_whole, read_arrays, read_bundle
 from lesionflow.model.prediction import Row
@@ -34,7 +34,7 @@ from lesionflow.registry.training_artifacts import BUNDLE_FILES, copy_bundle
 from lesionflow.registry.versions import Resolved, opened
 from lesionflow.runtimes.artifact import check_installed, check_source, open_artifact, write_artifact
 from lesionflow.runtimes.config import BUNDLE, HUB, INT8, ExportConfig
-from lesionflow.runtimes.description import ABOUT_FILE, CARD_PAGE_FILE, README_FILE, describe, readme
+from lesionflow.runtimes.description import CARD_PAGE_FILE, README_FILE, describe, readme
 from lesionflow.runtimes.parity import (
     MOST_IMAGES,
     Cost,

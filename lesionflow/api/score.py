@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, Unpack
 
 from lesionflow.api.overrides import ScoringOptions, configured
 from lesionflow.defaults import BATCH_SIZES, DEFAULT_MODEL
-from lesionflow.errors import DataError, LesionflowError, ReportError, StoreError, UsageError, counted
+from lesionflow.errors import DataError, LesionflowError, ReportError, StoreError, UsageError, add_to_message, counted
 from lesionflow.images.discovery import describe_left_out
 from lesionflow.model.card import CARD_FILE
 from lesionflow.model.files import read_bundle
@@ -293,12 +293,11 @@ def _keeping(job: Job, how: str, shared: bool = False) -> Iterator[None]:
     except (LesionflowError, KeyboardInterrupt) as error:
         if isinstance(error, StoreError) or isinstance(error.__cause__, StoreError):
             # Asking the store how far the run got would mean waiting for it again.
-            error.args = (f"{error}; what is done is kept; {how}",)
+            add_to_message(error, f"what is done is kept; {how}")
             raise
         done = job.images_done()
         if done or shared or isinstance(error, KeyboardInterrupt):
-            kept = f"{counted(done, 'image', 'is', 'are', of=job.inputs)} done; {how}"
-            error.args = (f"{error}; {kept}" if str(error) else f"stopped; {kept}",)
+            add_to_message(error, f"{counted(done, 'image', 'is', 'are', of=job.inputs)} done; {how}")
         else:
             jobs.remove_job(job.folder)
         raise

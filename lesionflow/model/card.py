@@ -19,7 +19,7 @@ from lesionflow.storage.location import is_no_folder
 
 CARD_FILE, ONNX_FILE, KERAS_FILE = "card.json", "model.onnx", "model.keras"
 VALIDATION_FILE = "validation.npz"  # what the model says of the validation part: comparisons rest on it
-EXPORT_FILE = "model.json"  # of an export for another runtime, which has no card
+ABOUT_FILE = "model.json"  # of an export for another runtime, which has no card
 TRAINED_ON_FILE = "trained_on.npz"  # digests of lesions and images of the training part: leaks are found with it
 # Names of inputs and outputs, of a bundle's graph and of files for other runtimes.
 IMAGE, PROBABILITIES, DISTANCE = "image", "probabilities", "distance"
@@ -162,7 +162,7 @@ def read_card(folder: Path) -> Card:
         content = read_file(folder / CARD_FILE)
     except BundleError as error:
         if isinstance(error.__cause__, FileNotFoundError):
-            exported = "this is an export of a model; " if (folder / EXPORT_FILE).is_file() else ""
+            exported = "this is an export of a model; " if (folder / ABOUT_FILE).is_file() else ""
             told = f"{error}: {exported}name the folder of one, models:/NAME@ALIAS or pretrained"
             raise BundleError(told) from error.__cause__
         raise

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lesionflow.evaluation.metrics import in_words
 from lesionflow.evaluation.model_card import data_licence, licence_of
-from lesionflow.model.card import DISTANCE, EXPORT_FILE, IMAGE, PROBABILITIES, SINGLE, Card, dataset_name
+from lesionflow.model.card import ABOUT_FILE, DISTANCE, IMAGE, PROBABILITIES, SINGLE, Card, dataset_name
 from lesionflow.model.decision import prior_of_call
 from lesionflow.pages import render
 from lesionflow.runtimes.artifact import MODEL_FILES
@@ -21,7 +21,7 @@ from lesionflow.version import __version__
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult
 
-ABOUT_FILE, README_FILE, CARD_PAGE_FILE = EXPORT_FILE, "README.md", "model_card.html"
+README_FILE, CARD_PAGE_FILE = "README.md", "model_card.html"
 ABOUT_FORMAT = 1
 _NOT_A_DEVICE = "For research. Not a medical device: nothing it says may decide about a patient."
 PREPROCESSING = (

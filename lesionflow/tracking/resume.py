@@ -200,20 +200,23 @@ def last_checkpoint(run_id: str) -> Checkpoint | None:
 
     contents = []
     with temporary_folder() as folder, registry_errors(f"reading the checkpoints of run {run_id}"):
-        for entry in mlflow.MlflowClient().list_artifacts(run_id, FOLDER):
-            if Path(entry.path).name in NAMES:
-                file = mlflow.artifacts.download_artifacts(
-                    run_id=run_id, artifact_path=entry.path, dst_path=str(folder)
-                )
-                contents.append(Path(file).read_bytes())
+        for path in _checkpoints(run_id):
+            file = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=path, dst_path=str(folder))
+            contents.append(Path(file).read_bytes())
     return newest(contents)
 
 
 def has_checkpoint(run_id: str) -> bool:
     """Whether a run has a checkpoint; also False where its store does not answer."""
     with contextlib.suppress(Exception):  # asked about a training that failed: only that error counts
-        return any(Path(entry.path).name in NAMES for entry in mlflow.MlflowClient().list_artifacts(run_id, FOLDER))
+        return bool(_checkpoints(run_id))
     return False
+
+
+def _checkpoints(run_id: str) -> list[str]:
+    """The paths of a run's checkpoints among its artifacts."""
+    found = mlflow.MlflowClient().list_artifacts(run_id, FOLDER)
+    return [entry.path for entry in found if Path(entry.path).name in NAMES]
 
 
 def delete_checkpoints(run_id: str) -> None:
