@@ -217,6 +217,8 @@ class Dicom:
             raise ImageError("damaged", f"a frame is {size}, the file says {self.columns} x {self.rows}")
         if stream.components != self.dataset.SamplesPerPixel:
             raise ImageError("damaged", f"a frame has {stream.components} components, the file says otherwise")
+        if stream.precision > self.dataset.BitsAllocated:
+            raise ImageError("damaged", f"a frame has {stream.precision} bits a sample, the file says otherwise")
         if stream.signed and stream.components > 1:  # whatever the file says; pydicom would turn 127 into 255
             raise _unsupported(f"{self.kind} with signed samples")
         if stream.layout is not None:
@@ -260,7 +262,8 @@ class Dicom:
     def _decoded_jpeg(self, content: bytes, layout: Layout) -> tuple[np.ndarray, str]:
         """A JPEG of 8 bits, lossless or not, as `load_jpeg` decodes it: strictly, and its note.
 
-        Whether its components are RGB or YCbCr is taken from its own markers, as in any JPEG, or else from the file.
+        Whether its components are RGB or YCbCr is taken from its own markers, as in any JPEG, or else from the file,
+        unless they are sampled, as RGB is not: GDCM 3.0 says RGB of such ones, too.
         pydicom 3.0 converts YCbCr to RGB once more if an Adobe marker has made Pillow do so already.
         libjpeg does not convert what is lossless.
         """
@@ -275,7 +278,9 @@ class Dicom:
             content = bytes(markers)
             layout = read_layout(content)
         if len(identifiers) == 3 and not (layout.jfif or layout.adobe or identifiers.upper() == b"RGB"):
-            content = content[:2] + _ADOBE + (b"\0" if as_stored or self.kind == "RGB" else b"\1") + content[2:]
+            sampled = len({each[1:] for each in layout.components}) > 1
+            is_rgb = as_stored or (self.kind == "RGB" and not sampled)
+            content = content[:2] + _ADOBE + (b"\0" if is_rgb else b"\1") + content[2:]
             layout = read_layout(content)
         image, note = load_jpeg(content, layout, self.columns, self.rows)
         pixels = np.asarray(image)

@@ -36,7 +36,7 @@ _OF_THE_PICTURE = frozenset({
 })  # fmt: skip
 # Struct's letters for the types of numbers; type 5 is a numerator and a denominator.
 _KINDS = {1: "B", 3: "H", 4: "I", 5: "Q", 6: "b", 7: "B", 8: "h", 9: "i", 13: "I", 16: "Q", 18: "Q"}
-_LONGER = (16, 18)  # kinds of 64 bits
+_BYTE, _SHORT, _LONGER = 1, 3, (16, 18)  # kinds, the last ones of 64 bits
 _HEADER = 8  # bytes
 _REDUCED, _MASK = 1, 4
 _NONE, _OLD_JPEG, _JPEG, _PACKBITS = 1, 6, 7, 32773
@@ -65,6 +65,7 @@ _MIRRORED = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))  # by byte
 _MAXIMUM_PAGES = 100
 # A first page without a type is the preview of another that has its shape, is larger and looks like it.
 _PREVIEW, _ALIKE = 2, 12  # times as wide at least; grey levels at most, on average
+_LUMA = (0.299, 0.587, 0.114)  # shares of red, green and blue in grey: ITU-R BT.601
 
 
 @dataclass(frozen=True)
@@ -262,7 +263,7 @@ def _look_alike(data: bytes, first: _Page, second: _Page) -> bool:
             return False
         small.append(pixels.astype(float))
     if any(np.ptp(pixels, -1).max() == 0 for pixels in small):  # a preview may be grey
-        small = [pixels.mean(-1) for pixels in small]
+        small = [pixels @ _LUMA for pixels in small]
     return bool(np.abs(small[0] - small[1]).mean() < _ALIKE)
 
 
@@ -463,7 +464,9 @@ def _with_page_alone(data: bytes, page: _Page, changes: dict[int, int]) -> bytes
             continue
         try:
             if tag in changes:
-                kind, content = 3, struct.pack(f"{order}{number}H", changes[tag], *page.values[tag][1:])
+                kind, content = _SHORT, struct.pack(f"{order}{number}H", changes[tag], *page.values[tag][1:])
+            elif kind == _BYTE and tag != _XMP:  # TIFF 6.0 allows any kind of number; Pillow takes bytes for none
+                kind, content = _SHORT, struct.pack(f"{order}{number}H", *content)
             elif kind in _LONGER:
                 kind, content = 4, struct.pack(f"{order}{number}I", *struct.unpack(f"{order}{number}Q", content))
         except struct.error:  # more than 32 bits hold, which nothing of a picture is

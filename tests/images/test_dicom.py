@@ -324,6 +324,10 @@ def test_components_are_what_the_stream_or_else_the_file_says() -> None:
         for kind in kinds:
             data = dicom(encapsulate([stream]), kind, syntax=JPEGBaseline8Bit, size=(32, 32))
             assert np.abs(shown(data) - redden()).max() <= 12, (stream[:30], kind)
+    sampled = encapsulate([stripped(compressed(Image.new("RGB", (32, 32), RED), "JPEG", quality=95))])
+    for kind in ("RGB", "YBR_FULL_422"):
+        data = dicom(sampled, kind, syntax=JPEGBaseline8Bit, size=(32, 32))
+        assert np.abs(shown(data) - RED).max() <= 3, kind
 
 
 def test_colours_without_a_word_of_planes_lie_pixel_by_pixel() -> None:
@@ -560,6 +564,12 @@ def test_a_compressed_frame_of_another_size_is_damaged() -> None:
     jpeg = encapsulate([compressed(Image.fromarray(redden(16, 64)), "JPEG")])
     data = dicom(jpeg, "YBR_FULL", syntax=JPEGBaseline8Bit, size=(32, 32))
     assert reason_of(data) == "damaged: a frame is 64 x 16, the file says 32 x 32"
+
+
+def test_a_frame_of_more_bits_than_the_file_has_room_for_is_damaged() -> None:
+    jpeg = encapsulate([compressed(Image.fromarray(redden()).convert("L"), "JPEG")])
+    data = dicom(jpeg, "MONOCHROME2", syntax=JPEGBaseline8Bit, size=(32, 32), bits=1, allocated=1)
+    assert reason_of(data) == "damaged: a frame has 8 bits a sample, the file says otherwise"
 
 
 @pytest.mark.parametrize("syntax", [JPEGLSLossless, JPEG2000Lossless])

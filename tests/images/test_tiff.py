@@ -173,6 +173,23 @@ def test_the_preview_is_not_taken_for_the_image(pages: list[tuple[Page, list[byt
     assert header(tiff(*pages)) == ("TIFF", WIDTH, HEIGHT)
 
 
+def test_a_preview_in_grey_looks_like_a_colourful_image() -> None:
+    colourful = np.repeat(RAMPS // [8, 1, 8], 4, 0).repeat(4, 1).astype(np.uint8)  # green, which is bright in grey
+    grey = np.asarray(Image.fromarray(colourful[::4, ::4]).convert("L"))
+    decoded = one(tiff((page(grey), [grey.tobytes()]), (page(colourful), [colourful.tobytes()])))
+    assert decoded.note == "page 2 of 2, of which the first is a preview"
+
+
+def test_numbers_may_be_bytes() -> None:
+    """Any kind of whole numbers may stand for another: TIFF 6.0, section 2."""
+    data = tiff((page(RAMPS, t274=3), [RAMPS.tobytes()]))
+    for tag in (259, 262, 274, 277, 284):
+        short = struct.pack("<HHI", tag, 3, 1)
+        assert data.count(short) == 1
+        data = data.replace(short, struct.pack("<HHI", tag, 1, 1))
+    assert np.array_equal(decode(data, HEIGHT, WIDTH), RAMPS[::-1, ::-1])
+
+
 def test_an_image_in_a_subdirectory_is_found() -> None:
     data = tiff(preview(4, t254=1, t330=0), WHOLE)
     second = struct.unpack_from("<I", data, 4)[0]
