@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Unpack
 
+import numpy as np
 from rich.console import Console
 from rich.markup import escape
 
@@ -31,7 +32,7 @@ from lesionflow.evaluation.config import ExplanationConfig
 from lesionflow.evaluation.explanation import Explanation, explanation_picture
 from lesionflow.evaluation.heatmaps import occlude
 from lesionflow.images.decode import decode, header
-from lesionflow.images.read_bytes import read_named
+from lesionflow.images.read_bytes import NO_MEMORY, read_named
 from lesionflow.model.card import Card
 from lesionflow.model.columns import utf8
 from lesionflow.model.prediction import IndexedPrediction
@@ -203,7 +204,7 @@ def _index_of(target: str | None, card: Card) -> int | None:
 
 def _explain(path: str, out: Path, of: _Asked) -> Iterator[Explained]:
     """Explain the frames of a file, one after the other."""
-    card, predictor = of.model.card, of.model.predictor
+    card = of.model.card
     try:
         data, named = read_named(path)
     except ImageError as error:
@@ -216,22 +217,33 @@ def _explain(path: str, out: Path, of: _Asked) -> Iterator[Explained]:
         if isinstance(images, ImageError):
             yield Explained(name, None, None, str(images))
             continue
-        pixels = images[0].pixels
-        (said,) = predictor.predict(pixels[None]).one_by_one()
-        digest = hashlib.sha256(f"{utf8(name)}\0".encode() + data).hexdigest()  # a path may name people
-        drawn, before = _Drawn(of.by, digest), _drawn(picture) if of.config.resume else None
-        kept = drawn == before
-        if not kept:
-            larger = max(1.0, SHOWN / min(card.height, card.width))
-            shown = decode(data, round(larger * card.height), round(larger * card.width), named or frame)
-            _, columns, rows = header(data)
-            scale = min(columns / card.width, rows / card.height)
-            cut = 1 - scale * card.width * scale * card.height / (columns * rows)
-            occlusion = occlude(predictor.predict, pixels, of.target)
-            about = Explanation(utf8(name), of.model.label, shown, cut, said, occlusion)
-            figure = explanation_picture(about, card, predictor.calibration)
-            metadata = {f"{_METADATA}{field}": text for field, text in drawn._asdict().items()}
-            overwrite = of.config.overwrite or (before is not None and before.by == of.by)
-            with atomic_file(picture, overwrite) as file:
-                figure.savefig(file, format="png", metadata=metadata)
-        yield Explained(name, picture, said, kept=kept)
+        try:
+            explained = _draw(name, picture, images[0].pixels, data, named or frame, of)
+        except ImageError as error:  # in the size of the picture, or for want of memory
+            explained = Explained(name, None, None, str(error))
+        except MemoryError:
+            explained = Explained(name, None, None, str(ImageError(*NO_MEMORY)))
+        yield explained
+
+
+def _draw(name: str, picture: Path, pixels: np.ndarray, data: bytes, frame: int, of: _Asked) -> Explained:
+    """Draw one frame of a file's bytes, unless its picture is there; pixels: as the network sees it."""
+    card, predictor = of.model.card, of.model.predictor
+    (said,) = predictor.predict(pixels[None]).one_by_one()
+    digest = hashlib.sha256(f"{utf8(name)}\0".encode() + data).hexdigest()  # a path may name people
+    drawn, before = _Drawn(of.by, digest), _drawn(picture) if of.config.resume else None
+    if drawn == before:
+        return Explained(name, picture, said, kept=True)
+    larger = max(1.0, SHOWN / min(card.height, card.width))
+    shown = decode(data, round(larger * card.height), round(larger * card.width), frame)
+    _, columns, rows = header(data)
+    scale = min(columns / card.width, rows / card.height)
+    cut = 1 - scale * card.width * scale * card.height / (columns * rows)
+    occlusion = occlude(predictor.predict, pixels, of.target)
+    about = Explanation(utf8(name), of.model.label, shown, cut, said, occlusion)
+    figure = explanation_picture(about, card, predictor.calibration)
+    metadata = {f"{_METADATA}{field}": text for field, text in drawn._asdict().items()}
+    overwrite = of.config.overwrite or (before is not None and before.by == of.by)
+    with atomic_file(picture, overwrite) as file:
+        figure.savefig(file, format="png", metadata=metadata)
+    return Explained(name, picture, said)

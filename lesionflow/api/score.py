@@ -126,10 +126,9 @@ def _score_all(run: _Run, folder: Location, kept: bool = True) -> Summary:
     config, destination = run.config, run.destination
     # A process killed between the report's last byte and the end has left both, which are then compared.
     resuming = config.resume and is_file(folder / JOB_FILE)
-    if config.resume and not resuming:
-        jobs.remove_job(folder)  # of a process killed while it removed the rest of a finished job
-        if destination.exists() and not config.overwrite:
-            raise ReportError(f"{destination}: is finished, there is nothing to resume; add --overwrite to score again")
+    if config.resume and not resuming and not config.overwrite and destination.exists():
+        jobs.remove_rest(folder)
+        raise ReportError(f"{destination}: is finished, there is nothing to resume; add --overwrite to score again")
     opened = open_source(run.source, recursive=config.recursive, pattern=config.pattern)
     outputs = check_outputs(
         destination, config, opened.carried_columns, config.overwrite or resuming, also=config.also or ""

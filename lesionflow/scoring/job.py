@@ -224,6 +224,13 @@ def remove_job(folder: Location, keep_folder: bool = False) -> None:
             folder.rmdir()
 
 
+def remove_rest(folder: Location) -> None:
+    """Remove what is left of a job whose process was killed while it removed it; what another works on is kept."""
+    with contextlib.suppress(ReportError), _locked(folder, LOCK_FILE, ""):
+        if read_job_file(folder) is None:
+            remove_job(folder)
+
+
 def _remove(file: Location) -> None:
     if isinstance(file, Path) and file.is_dir():  # a report of several parts
         shutil.rmtree(file)
@@ -378,7 +385,8 @@ def _locked(folder: Location, name: str, busy: str, *, shared: bool = False) -> 
     with report_errors(folder):
         file = open(folder / name, "ab")  # noqa: SIM115 (closed below, after the caller's block)
     with file:
-        if not take_lock(file, shared=shared):
+        # A lock file without a name is of a job that was finished and removed meanwhile: others lock another one.
+        if not take_lock(file, shared=shared) or not os.fstat(file.fileno()).st_nlink:
             raise ReportError(f"{folder}: {busy}; wait for it or stop it")
         yield
 

@@ -2,15 +2,19 @@ import dataclasses
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 import lesionflow
 from lesionflow.api.explain import Explained, picture_names
 from lesionflow.errors import ImageError
+from lesionflow.evaluation.explanation import Explanation, explanation_picture
 from lesionflow.images.decode import decode, decode_frames
+from lesionflow.images.read_bytes import NO_MEMORY
 from tests.conftest import error_line, invoke
 from tests.images.test_dicom import dicom
 from tests.scoring.conftest import draw_images, write_small_bundle
@@ -117,6 +121,29 @@ def test_an_interrupted_run_goes_on_and_names_every_image_again(small: str, imag
     (out / "other.jpg.png").unlink()
     assert invoke("explain", str(images), "--out", str(out), "--model", small, "--resume").exit_code == 3
     assert (out / "left_image0000.jpg.png").read_bytes() != before
+
+
+def test_an_image_for_which_memory_does_not_suffice_fails_alone(
+    small: str, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def drawn(about: Explanation, *others: Any) -> Figure:
+        if "other" in about.name:
+            raise MemoryError
+        return explanation_picture(about, *others)
+
+    def decoded(data: bytes, *others: int) -> np.ndarray:
+        if data == dicom_file:
+            raise ImageError(*NO_MEMORY)
+        return decode(data, *others)
+
+    dicom_file = (images / "right" / "frames.dcm").read_bytes()
+    monkeypatch.setattr("lesionflow.api.explain.explanation_picture", drawn)
+    monkeypatch.setattr("lesionflow.api.explain.decode", decoded)
+    result = invoke("explain", str(images), "--out", str(tmp_path / "pictures"), "--model", small)
+    assert result.exit_code == 3 and result.stderr.splitlines()[-1] == "2 drawn, 4 failed"
+    wanting = [line.partition(": ")[0] for line in result.stderr.splitlines() if line.endswith(": ".join(NO_MEMORY))]
+    assert wanting == [f"{images}/{name}" for name in ("left/other.jpg", "right/frames.dcm", "right/frames.dcm#2")]
+    assert sorted(os.listdir(tmp_path / "pictures")) == ["left_image0000.jpg.png", "right_image0000.jpg.png"]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from lesionflow.api.score import score
 from lesionflow.errors import DataError, LesionflowError, ReportError
 from lesionflow.model.card import read_card
 from lesionflow.scoring.engines import local
-from lesionflow.scoring.shards import JOB_FILE, Job, job_folder
+from lesionflow.scoring.shards import JOB_FILE, LOCK_FILE, MANIFEST_FILE, Job, job_folder
 
 Command = Callable[..., list[str]]
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -304,6 +304,26 @@ def test_two_runs_of_one_report_do_not_mix(
     finally:
         first.kill()
         first.communicate()
+
+
+def test_a_run_that_only_begins_is_not_resumed_by_another(images: Path, small_bundle: Path, tmp_path: Path) -> None:
+    """Until its images are listed, a run has no job file, but a lock that others have to respect."""
+    fcntl = pytest.importorskip("fcntl")
+    out = tmp_path / "results.csv"
+    job_folder(out).mkdir()
+    with open(job_folder(out) / LOCK_FILE, "wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        (job_folder(out) / MANIFEST_FILE).write_text("being listed")
+        for _ in range(2):
+            with pytest.raises(ReportError, match="another process is working on this report"):
+                score(images, out, str(small_bundle), resume=True, quiet=True)
+            out.write_text("of an earlier run")
+            with pytest.raises(ReportError, match="is finished, there is nothing to resume"):
+                score(images, out, str(small_bundle), resume=True, quiet=True)
+            out.unlink()
+        assert {file.name for file in job_folder(out).iterdir()} == {LOCK_FILE, MANIFEST_FILE}
+    assert score(images, out, str(small_bundle), resume=True, quiet=True).scored == 60
+    assert not job_folder(out).exists()
 
 
 def test_a_file_that_no_job_wrote_stays(unfinished: Path, images: Path, small_bundle: Path) -> None:
