@@ -9,6 +9,7 @@ from pathlib import Path
 import mlflow
 import pytest
 
+from lesionflow.errors import UsageError
 from lesionflow.tracking import runs
 
 ROOT = Path(__file__).parents[1]
@@ -59,6 +60,22 @@ def test_paths_are_those_of_the_folder_where_mlflow_run_is_typed(
     assert done.returncode == 0, done.stderr
     assert len((contenders / "results.csv").read_text().splitlines()) == 2
     assert not (ROOT / "results.csv").exists()
+
+
+def test_another_experiment_than_that_of_the_run_that_mlflow_run_began_is_refused(
+    contenders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = mlflow.MlflowClient()
+    mlflow.set_experiment(experiment_id="0")  # another test of this process may have chosen one
+    run_id = client.create_run("0").info.run_id
+    monkeypatch.setenv("MLFLOW_RUN_ID", run_id)
+    with (
+        pytest.raises(UsageError, match=r"begun its run in Default; .*: mlflow run --experiment-name 'our moles'"),
+        runs.run("vgg", "our moles", system_metrics=False),
+    ):
+        pass
+    with runs.run("vgg", "Default", system_metrics=False) as taken_up:
+        assert taken_up == run_id
 
 
 def test_a_name_that_mlflow_made_up_is_replaced_and_one_of_the_user_stays(contenders: Path) -> None:

@@ -160,6 +160,7 @@ def _score_share(run: _Run) -> Summary:
     opened = open_source(run.source, recursive=config.recursive, pattern=config.pattern)
     loaded, info = _load(run, opened)
     command = ["lesionflow", "score", os.fspath(run.source), "--out", str(destination), "--model", run.model]
+    command += ["--tracking-uri", info.store] if info.store else []
     command += arguments_of(config, leave_out=("shard", "resume", "quiet"))
     info, folder = replace(info, command=tuple(command)), job_folder(destination.location)
     with (
@@ -215,6 +216,10 @@ def _load(run: _Run, opened: Source) -> tuple[ScoringModel, jobs.RunInfo]:
     # An alias may move to another version, so the label is that of the version.
     moves = run.model.startswith("models:") and ("@" in run.model or run.model.endswith("/latest"))
     asked = f"models:/{label.removesuffix(' (demo data)')}" if moves else run.model
+    if run.tracking_uri:
+        from lesionflow.tracking.client import shown_address
+
+        info = replace(info, store=shown_address(run.tracking_uri))
     return loaded, replace(info, model_asked=asked)
 
 
@@ -296,7 +301,8 @@ def _keeping(job: Job, how: str, shared: bool = False) -> Iterator[None]:
             raise
         done = job.images_done()
         if done or shared or isinstance(error, KeyboardInterrupt):
-            add_to_message(error, f"{counted(done, 'image', 'is', 'are', of=job.inputs)} done; {how}")
+            unit = "" if done == job.inputs else f"; only whole shards are kept (--shard-size {job.shard_size})"
+            add_to_message(error, f"{counted(done, 'image', 'is', 'are', of=job.inputs)} done; {how}{unit}")
         else:
             jobs.remove_job(job.folder)
         raise

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +44,6 @@ from lesionflow.registry.training_artifacts import check_may_register, find_trai
 from lesionflow.registry.versions import SCORED, Resolved, Version, opened
 from lesionflow.storage.temporary import temporary_folder
 from lesionflow.tracking import runs as tracking
-from lesionflow.tracking.client import without_password
 from lesionflow.tracking.resume import (
     InterruptedRun,
     delete_checkpoints,
@@ -54,7 +52,7 @@ from lesionflow.tracking.resume import (
     mark_finished,
     telling_what_moved,
 )
-from lesionflow.tracking.tracking_store import connect, kept_settings
+from lesionflow.tracking.tracking_store import command_line, connect, kept_settings
 from lesionflow.training.backend import check_export, import_keras, prepare_backend
 from lesionflow.training.config import ALL, TrainingConfig
 
@@ -397,8 +395,7 @@ def _as_used(config: TrainingConfig) -> TrainingConfig:
 @contextlib.contextmanager
 def _telling_how_to_resume(run_id: str, address: str, console: Console) -> Iterator[None]:
     """Print the command that resumes: at the start, in case the process is killed, and when the block is stopped."""
-    where = without_password(address)
-    command = shlex.join(["lesionflow", "train", "--resume", run_id, "--tracking-uri", where])
+    command = command_line("train", "--resume", run_id, store=address)
     say(f"run {run_id}; if it is interrupted: {command}", console=console)
     try:
         yield
@@ -415,7 +412,7 @@ def _promote_best(trained: list[Version]) -> tuple[Version, Verdict]:
         return promote_best(trained)
     except RegistryError as error:
         best = max(trained, key=lambda version: version.deciding)
-        again = shlex.join(["lesionflow", "promote", best.name, str(best.number)])
+        again = command_line("promote", best.name, str(best.number))
         raise RegistryError(
             f"{error}; {best.label} is registered, to ask whether it becomes champion: {again}"
         ) from error

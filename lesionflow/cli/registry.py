@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +56,7 @@ def register(bundle: str, **options: Any) -> None:
       lesionflow register pretrained
     """
     from lesionflow.api.register import register
+    from lesionflow.tracking.tracking_store import command_line
 
     done = register(bundle, **options)
     version = done.version
@@ -68,16 +68,18 @@ def register(bundle: str, **options: Any) -> None:
     if done.decision is not None:
         print_verdict(version, done.decision)
     if done.unfinished:
-        click.echo(f"the training's other networks: lesionflow train --resume {done.unfinished}")
+        click.echo(f"the training's other networks: {command_line('train', '--resume', done.unfinished)}")
 
 
 def print_verdict(version: Version, verdict: Verdict) -> None:
     """Print whether a version that was trained or registered has become champion."""
+    from lesionflow.tracking.tracking_store import command_line
+
     warn(filter(None, [verdict.warning]))
     if verdict.promote:
         click.echo(f"{version.label} ({version.card.network}) is the champion now: {verdict.reason}")
-        model = shlex.quote(f"models:/{version.name}@champion")
-        click.echo(f"score images with it: lesionflow score FOLDER --out results.csv --model {model}")
+        model = f"models:/{version.name}@champion"
+        click.echo(f"score images with it: {command_line('score', 'FOLDER', '--out', 'results.csv', '--model', model)}")
     else:
         click.echo(f"{version.label} ({version.card.network}) does not become champion: {verdict.reason}")
 

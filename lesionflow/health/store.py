@@ -8,7 +8,6 @@ from __future__ import annotations
 import datetime
 import os
 import re
-import shlex
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,7 +34,7 @@ from lesionflow.tracking.client import (
     without_password,
 )
 from lesionflow.tracking.resume import MODEL_TAG
-from lesionflow.tracking.tracking_store import connect, explain_moved, kept_addresses
+from lesionflow.tracking.tracking_store import command_line, connect, explain_moved, kept_addresses
 
 SECONDS = 90  # to look for a champion and to fetch it; a server that hangs is given up long before
 _SQLITE = "sqlite:///"
@@ -126,7 +125,7 @@ def _told(store: Store, told: str, seen: dict[str, Any], name: str) -> Iterator[
         found, _, advice = seen["moved"].partition("; ")
         yield Check("store", f"artifacts: {found}", PROBLEM, advice)
     yield _champion(store, seen["champion"], name)
-    yield from _interrupted(seen["interrupted"])
+    yield from _interrupted(store, seen["interrupted"])
 
 
 def _champion(store: Store, champion: dict[str, Any] | None, name: str) -> Check:
@@ -135,7 +134,8 @@ def _champion(store: Store, champion: dict[str, Any] | None, name: str) -> Check
         return Check("champion", f"no champion of {name}", OK, advice.partition(":")[0])
     found = f"{champion['label']}, registered {_age(champion['days'])}"
     if champion["failed"]:
-        advice = f"restore its files, or go back to the champion before: {shlex.join(['lesionflow', 'rollback', name])}"
+        command = command_line("rollback", name, store=store.address)
+        advice = f"restore its files, or go back to the champion before: {command}"
         return Check("champion", f"{found}: {_without(store, champion['failed'])}", PROBLEM, advice)
     return Check("champion", f"{found}; {champion['network']} trained on {champion['data']}; all digests are right")
 
@@ -153,13 +153,14 @@ def _age(days: float) -> str:
     return f"{counted(hours, 'hour')} ago" if hours else "less than an hour ago"
 
 
-def _interrupted(found: dict[str, Any]) -> Iterator[Check]:
+def _interrupted(store: Store, found: dict[str, Any]) -> Iterator[Check]:
     for run in found["first"]:
         if run["status"] == "running":
             told, advice = f"run {run['run']} says that it is running", "if no machine runs it any more"
         else:
             told, advice = f"run {run['run']} {run['status']}", "to resume it"
-        yield Check("training", told, OK, f"{advice}: lesionflow train --resume {run['run']}")
+        command = command_line("train", "--resume", run["run"], store=store.address)
+        yield Check("training", told, OK, f"{advice}: {command}")
     if more := found["count"] - len(found["first"]):
         yield Check("training", f"{counted(more, 'earlier one')} did not finish either")
 

@@ -7,7 +7,6 @@ change is written into the history first, and then its author makes the alias ag
 from __future__ import annotations
 
 import functools
-import shlex
 from dataclasses import dataclass
 
 from lesionflow.errors import LesionflowError, RegistryError
@@ -38,6 +37,7 @@ from lesionflow.registry.versions import (
     what_there_is,
 )
 from lesionflow.tracking.client import mlflow, registry_errors, set_again
+from lesionflow.tracking.tracking_store import command_line
 
 
 @dataclass(frozen=True)
@@ -192,14 +192,14 @@ def reconcile_alias(name: str) -> ChampionState:
 
 def how_to_force(version: Version) -> str:
     """The message about a refused promotion."""
-    command = shlex.join(["lesionflow", "promote", version.name, str(version.number)])
-    return f"to do so all the same: {command} --force --reason WHY"
+    command = command_line("promote", version.name, str(version.number), "--force", "--reason", "WHY")
+    return f"to do so all the same: {command}"
 
 
 def told_replaced(name: str, number: int, by: int) -> str:
     """The message about a champion that was replaced by another one at the same moment."""
-    command = shlex.join(["lesionflow", "history", name])
-    return f"{name}/{number} was promoted and at once replaced by {name}/{by}; see: {command}"
+    seen = command_line("history", name)
+    return f"{name}/{number} was promoted and at once replaced by {name}/{by}; see: {seen}"
 
 
 def _ask_gates(

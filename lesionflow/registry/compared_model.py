@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import shlex
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +23,7 @@ from lesionflow.registry.versions import (
     registered_at,
     suggest_model,
 )
+from lesionflow.tracking.tracking_store import command_line
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def find_compared_model(model: str) -> ComparedModel:
         if alias is not None:
             number = number_by_alias(name, alias)
         if number is None:
-            command = shlex.join(["lesionflow", "history", name])
+            command = command_line("history", name)
             raise RegistryError(
                 f"no {alias} of {name} in the registry{suggest_model(name, str(alias))}; see what there was: {command}"
             )

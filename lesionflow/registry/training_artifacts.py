@@ -11,7 +11,6 @@ import datetime
 import io
 import json
 import os
-import shlex
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,9 +31,9 @@ from lesionflow.tracking.client import (
     mlflow,
     registry_errors,
     set_again,
-    without_password,
 )
 from lesionflow.tracking.resume import delete_checkpoints, find_run, logged_epochs, mark_finished
+from lesionflow.tracking.tracking_store import command_line
 from lesionflow.training.finalize import MODEL_CARD_FILE, FinalizedModel, kept_model_card
 from lesionflow.version import __version__
 
@@ -170,8 +169,7 @@ def keep_artifacts(folder: Path, name: str) -> Path:
 def how_to_register(kept: Path) -> str:
     """The command that registers a folder from `keep_artifacts`."""
     whole = kept if (kept / _ABOUT).is_file() else kept / BUNDLE
-    where = without_password(str(mlflow.get_tracking_uri()))
-    return shlex.join(["lesionflow", "register", str(whole), "--tracking-uri", where])
+    return command_line("register", str(whole))
 
 
 def _as_png(pixels: np.ndarray) -> bytes:

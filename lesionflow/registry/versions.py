@@ -7,7 +7,6 @@ import datetime
 import importlib.metadata
 import os
 import re
-import shlex
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,7 +24,7 @@ from lesionflow.storage.location import is_no_folder, path_here
 from lesionflow.storage.temporary import temporary_folder
 from lesionflow.tracking.client import found_or_none, mlflow, registry_errors, without_password
 from lesionflow.tracking.database import MissingStoreError
-from lesionflow.tracking.tracking_store import connect, explain_missing, kept_addresses
+from lesionflow.tracking.tracking_store import command_line, connect, explain_missing, kept_addresses
 
 if TYPE_CHECKING:
     import numpy as np
@@ -387,7 +386,7 @@ def how_to_get_one(name: str) -> str:
         if champion := number_by_alias(name, CHAMPION):
             return f"models:/{name}@{CHAMPION} is {name}/{champion}"
         if newest := number_by_alias(name, LATEST):
-            command = shlex.join(["lesionflow", "promote", name, str(newest)])
+            command = command_line("promote", name, str(newest))
             return f'make one champion with "{command}"' if "'" in command else f"make one champion with '{command}'"
     return "train one with 'lesionflow train'"
 

@@ -75,6 +75,7 @@ class RunInfo:
     also: str = ""  # the name of a second model in the report
     also_card: str = ""  # the card of that one, as JSON
     model_asked: str = ""  # what gives the same model to another command
+    store: str = ""  # the store that was named for it
 
 
 @contextlib.contextmanager

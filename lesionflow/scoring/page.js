@@ -139,7 +139,6 @@ find("#counts").textContent = data.scored + (data.grouped ? " groups of" : "") +
   data.diagnoses.map((name, index) => name + " " + data.counts[index]).join(", ") + ".";
 find("#decided").textContent = "Malignant at the operating point: " + data.malignant_count + ". Refer: " +
   Object.entries(data.referred).map(([why, count]) => count + " " + why).join(", ") + ".";
-if (data.also) find("table").classList.add("two");
 if (data.also) find("#order").textContent = "those on which the models disagree first";
 if (data.also) find("#also").textContent = "Also asked: " + data.also + ". On " + data.disagree + " of the " +
   rows.length + " images shown the two models disagree, on the call or on whether it is malignant; these come first.";

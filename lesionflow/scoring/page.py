@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
+from markupsafe import Markup
 from PIL import Image
 
 from lesionflow.defaults import usable_cores
@@ -34,6 +35,7 @@ MAXIMUM_FAILURES = 1_000
 MAXIMUM_NAME = 400  # characters of a path that are shown, its end
 THUMBNAIL = 96  # pixels a side
 MAXIMUM_THUMBNAIL_BYTES = 2_600  # so that 5,000 make a page of less than 20 MB
+_OTHER_COLUMNS, _COLUMN, _ALSO_COLUMN = 730, 72, 132  # pixels of the page: of all others, a diagnosis, a second model
 WHOLE = 1_000_000  # what a probability of 1 is in the page's data: the report's six decimals, rounded once for people
 
 
@@ -45,6 +47,7 @@ def write_page(
     *,
     demo: bool = False,
     model_asked: str = "",
+    store: str = "",
     sample: Collection[str] = (),
     unread: Sequence[Row] | None = None,
     workers: int | None = None,
@@ -55,8 +58,9 @@ def write_page(
     it is written into; out: its name, from which its links start; report: of the same rows, with the model's name, its
     diagnoses, their shares of the training images and its call's strength; where it has the name of a second model,
     whose answers stand beside the first one's, images on which the two disagree come first. model_asked: what
-    `lesionflow explain` is to be given as the model; sample: paths of images to review, which are on the page whatever
-    their probability; unread: where rows are groups, the images that failed, which are listed in place of failed rows.
+    `lesionflow explain` is to be given as the model; store: and as its store, if any; sample: paths of images to
+    review, which are on the page whatever their probability; unread: where rows are groups, the images that failed,
+    which are listed in place of failed rows.
     """
     labels = report.labels
     counts, failures = Counts.of(labels), list[Row]()
@@ -79,11 +83,12 @@ def write_page(
         counts.count_images(unread)
     suspicious.sort(key=lambda entry: entry[1:4], reverse=True)
     kept = [(row, said) for *_, row, said in suspicious]
-    style = base_style() + packaged("lesionflow.scoring", "page.css")
+    style = base_style() + packaged("lesionflow.scoring", "page.css") + _hiding_columns(len(labels), bool(report.also))
     script = packaged("lesionflow.scoring", "page.js") + packaged("lesionflow.scoring", "review.js")
     page = render("report.html", style=style, script=script, data=_DATA_COMES_HERE)
     before, after = page.split(_DATA_COMES_HERE)
     about = {"model": utf8(report.model), "demo": demo, "model_asked": utf8(model_asked or report.model)}
+    about["store"] = utf8(store)
     about |= _links(kept, out)
     about["sampled"] = [index for index, entry in enumerate(suspicious) if entry[0]]
     about["also"] = utf8(report.also)
@@ -100,6 +105,12 @@ def write_page(
 
 
 _DATA_COMES_HERE = "\0"
+
+
+def _hiding_columns(diagnoses: int, also: bool) -> Markup:
+    """Hide the columns of the diagnoses where they would leave the files' names less than about a hundred pixels."""
+    width = _OTHER_COLUMNS + _COLUMN * diagnoses + (_ALSO_COLUMN if also else 0)
+    return Markup(f"@media (max-width: {width}px) {{ .each {{ display: none; }} }}\n")
 
 
 def _calls(strength: float) -> str:

@@ -276,7 +276,7 @@ def publish_report(job: Job, info: RunInfo, outputs: Outputs, started: float, re
 
             with begin(config.html) as file:
                 write_page(
-                    rows(), file, config.html, report, demo=card.demo, model_asked=info.model_asked,
+                    rows(), file, config.html, report, demo=card.demo, model_asked=info.model_asked, store=info.store,
                     sample=sample.paths if sample else (), unread=groups.failed if groups else None, workers=workers,
                 )  # fmt: skip
         seconds = time.monotonic() - started

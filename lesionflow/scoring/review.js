@@ -242,8 +242,8 @@ function explain(row) {  // the picture that `lesionflow explain` drew, or the c
   image.addEventListener("load", () => put(image));
   const next = () => {
     if (addresses.length) image.src = folder + addresses.shift().replace(/[^/]+$/, (name) => encodeURIComponent(name + frame + ".png"));
-    else put(make("p", "", "What the call depends on, drawn by this command; then press e again:"), make("code", "", "lesionflow explain " + quoted(row.source) + " --model " + quoted(data.model_asked) + " --out " +
-        quoted(data.explanations + inside)));
+    else put(make("p", "", "What the call depends on, drawn by this command; then press e again:"), make("code", "", "lesionflow explain " + quoted(row.source) + " --model " + quoted(data.model_asked) +
+        (data.store && " --tracking-uri " + quoted(data.store)) + " --out " + quoted(data.explanations + inside)));
   };
   image.addEventListener("error", next);
   next();

@@ -8,6 +8,7 @@ import io
 import os
 import platform
 import re
+import shlex
 import subprocess
 import threading
 import time
@@ -58,7 +59,8 @@ def run(
         Name of the run. One that was given with `mlflow run --run-name` stays.
     experiment : str
         Name of the experiment. Where it is the default, `MLFLOW_EXPERIMENT_ID` comes first, which
-        `mlflow.set_experiment` sets as well.
+        `mlflow.set_experiment` sets as well. With `mlflow run`, whose run is in an experiment already, another name
+        is refused.
     nested : bool
         Whether the run is a child of the active one. Inside a run that the caller has started it always is, in that
         run's experiment.
@@ -81,7 +83,13 @@ def run(
             with kept_variables(["MLFLOW_EXPERIMENT_ID"]):
                 mlflow.set_experiment(experiment_id=mlflow.get_run(resumed).info.experiment_id)
             chosen = {"run_id": resumed}
-        elif not begun:
+        elif begun:
+            if experiment not in (DEFAULT_NAME, known := _experiment_of(begun)):
+                raise UsageError(
+                    f"--experiment {experiment}: 'mlflow run' has begun its run in {known}; name the experiment there: "
+                    f"mlflow run --experiment-name {shlex.quote(experiment)}"
+                )
+        else:
             chosen = {"run_name": name, "experiment_id": _experiment_id(experiment)}
         mlflow.set_system_metrics_sampling_interval(5)
         within = mlflow.active_run() is not None
@@ -106,6 +114,12 @@ def _experiment_id(name: str) -> str:
     if name == DEFAULT_NAME and (chosen := os.environ.get("MLFLOW_EXPERIMENT_ID")):
         return chosen
     return find_or_create_experiment(name)
+
+
+def _experiment_of(run_id: str) -> str:
+    """The name of a run's experiment."""
+    client = mlflow.MlflowClient()
+    return str(client.get_experiment(client.get_run(run_id).info.experiment_id).name)
 
 
 def _is_random_name(name: str) -> bool:
@@ -291,8 +305,7 @@ def log_configuration(config: TrainingConfig, registered_model: str) -> None:
         client, run_id = mlflow.MlflowClient(), active_run_id()
         if any(entry.path == CONFIG_FILE for entry in client.list_artifacts(run_id)):
             return
-        experiment = client.get_experiment(client.get_run(run_id).info.experiment_id).name
-        names = {"experiment": experiment, "registered_model": registered_model}
+        names = {"experiment": _experiment_of(run_id), "registered_model": registered_model}
         about = f"lesionflow {__version__}; to repeat this run: lesionflow train --config {RUNS}{run_id}/{CONFIG_FILE}"
         client.log_text(run_id, settings_text(config, names, about), CONFIG_FILE)
 

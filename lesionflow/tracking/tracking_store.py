@@ -30,6 +30,7 @@ from lesionflow.tracking.database import (
 )
 
 _ADDRESS_VARIABLES = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")  # which MLflow sets with its addresses
+_SET_BY_USER = os.environ.get(_ADDRESS_VARIABLES[0])
 # Where MLflow keeps addresses of artifacts: they are absolute, whatever was given.
 _ADDRESSES = {
     "experiments": ("artifact_location",),
@@ -202,6 +203,16 @@ def _without_credentials(address: str) -> str:
     return f"{scheme}{separator}{host}"
 
 
+def command_line(*words: str, store: str | None = None) -> str:
+    """A command of lesionflow for a message, with the address of its store where a command would not find it by itself.
+
+    store : its address; None for the one that MLflow uses.
+    """
+    address = shown_address(original_address(store or str(mlflow.get_tracking_uri())))
+    found = address == (_SET_BY_USER or f"sqlite:///{DEFAULT_STORE}")
+    return shlex.join(["lesionflow", *words, *([] if found else ["--tracking-uri", address])])
+
+
 def explain_moved(address: str, tracking_uri: str) -> str:
     """Say that a folder of artifacts was moved with its database, and how to correct that; empty if it was not.
 
@@ -213,7 +224,7 @@ def explain_moved(address: str, tracking_uri: str) -> str:
     parts, here = Path(path).parts, database.absolute().parent
     for index in range(1, len(parts) - 1):
         if here.joinpath(*parts[index:]).exists():
-            command = shlex.join(["lesionflow", "move-store", str(Path(*parts[:index])), str(here)])
+            command = command_line("move-store", str(Path(*parts[:index])), str(here), store=tracking_uri)
             return f"{path}: no such folder; the store seems to have been moved to {here}, if so: {command}"
     return ""
 
@@ -223,8 +234,9 @@ def explain_missing(address: str, tracking_uri: str) -> str:
     path = local_path(address)
     if path is None or os.path.exists(path):
         return ""
+    command = command_line("move-store", "OLD", "NEW", store=tracking_uri)
     moved = explain_moved(address, tracking_uri)
-    return moved or f"{path}: no such folder; put it back, or if it was moved: lesionflow move-store OLD NEW"
+    return moved or f"{path}: no such folder; put it back, or if it was moved: {command}"
 
 
 def move_addresses(old: Path, new: Path, address: str) -> tuple[int, Path]:

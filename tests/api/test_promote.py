@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shlex
 from pathlib import Path
 
 import mlflow
@@ -14,7 +15,8 @@ from lesionflow.registry.history import read_state
 from lesionflow.registry.versions import find_version
 from lesionflow.tracking import tracking_store
 from lesionflow.tracking.client import PROMPT, QUIET
-from tests.conftest import error_line, invoke
+from lesionflow.tracking.tracking_store import command_line
+from tests.conftest import error_line, invoke, working_in
 from tests.contenders import NAME
 from tests.registry.champions import set_champion
 
@@ -45,6 +47,20 @@ def test_a_refused_promotion_exits_with_one_and_says_why_and_how_to_force_it(con
     assert f"lesionflow promote {NAME} 4 --force --reason WHY" in message
     assert invoke("promote", NAME, "4", "--ece-ceiling", "0.4").exit_code == 0
     assert find_champion(NAME) == find_version(NAME, 4)
+
+
+def test_advice_names_the_store_that_was_asked_where_a_command_would_take_another(
+    contenders: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    address = f"sqlite:///{contenders}/mlflow.db"
+    set_champion(find_version(NAME, 1), "to begin with")
+    with working_in(tmp_path_factory.mktemp("elsewhere")):
+        refused = error_line(invoke("promote", NAME, "4", "--tracking-uri", address))
+        command = shlex.split(refused.partition("all the same: lesionflow ")[2])
+        pasted = invoke(*command)
+        assert pasted.exit_code == 0 and find_champion(NAME) == find_version(NAME, 4), pasted.stderr
+    assert command_line("history", NAME, store="sqlite:///mlflow.db") == f"lesionflow history {NAME}"
+    assert "me:secret" not in command_line("history", NAME, store="https://me:secret@mlflow.example")
 
 
 def test_mlflow_tells_a_program_what_it_told_before_and_waits_as_long(
@@ -116,7 +132,10 @@ def test_a_champion_deleted_since_is_named(contenders: Path) -> None:
 def test_history_says_when_somebody_else_moved_the_alias(contenders: Path) -> None:
     nothing = invoke("history", NAME)
     assert nothing.exit_code == 1 and "never had one" in error_line(nothing)
-    assert error_line(nothing).endswith(f"; make one champion with 'lesionflow promote {NAME} 6'"), nothing.stderr
+    named = f"--tracking-uri sqlite:///{contenders}/mlflow.db"
+    assert error_line(nothing).endswith(f"; make one champion with 'lesionflow promote {NAME} 6 {named}'"), (
+        nothing.stderr
+    )
     mlflow.MlflowClient().set_registered_model_alias(NAME, "champion", "2")
     with pytest.raises(
         RegistryError, match=rf"mean 'champion'\?\); models:/{NAME}@champion is {NAME}/2, or name another"

@@ -153,7 +153,7 @@ def test_a_good_store_is_told_with_champion_and_what_was_interrupted(address: st
     assert "answers in" in told["store"].found and "registered models: 1" in told["store"].found
     assert f"{NAME}/1" in told["champion"].found and "registered less than an hour ago" in told["champion"].found
     assert "all digests are right" in told["champion"].found
-    assert told["training"].advice == f"to resume it: lesionflow train --resume {run_id}"
+    assert told["training"].advice == f"to resume it: lesionflow train --resume {run_id} --tracking-uri {address}"
     assert artifacts is not None and artifacts.is_absolute()
     assert (contenders / "mlflow.db").read_bytes() == before
     assert [file.name for file in contenders.iterdir()] == ["mlflow.db"]

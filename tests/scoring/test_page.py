@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lesionflow.diagnoses import BINARY, HAM10000
 from lesionflow.model.prediction import IndexedPrediction, Row
 from lesionflow.scoring import page
 from lesionflow.scoring.page import write_page
@@ -58,6 +59,15 @@ def write(tmp_path: Path, rows: list[Row], **options: Any) -> str:
 
 def data_of(text: str) -> dict[str, Any]:
     return json.loads(next(content for tag, content in Elements(text).content if content.lstrip().startswith("{")))
+
+
+def test_columns_of_the_diagnoses_leave_room_for_the_names_of_files(tmp_path: Path) -> None:
+    for labels, width in (HAM10000, 730 + 7 * 72), (BINARY, 730 + 2 * 72):
+        with (tmp_path / "page.html").open("wb") as file:
+            write_page([], file, tmp_path / "page.html", ReportLayout("m", labels=labels), store="sqlite:///a b.db")
+        text = (tmp_path / "page.html").read_text()
+        assert f"(max-width: {width}px) {{ .each {{ display: none; }} }}" in text
+        assert data_of(text)["store"] == "sqlite:///a b.db"
 
 
 def test_the_most_suspicious_come_first_with_their_pictures(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ def test_the_commands(images: Path, small_bundle: Path, command: Command, run: R
     shutil.copytree(images, folder)
     (folder / "image0003.jpg").write_bytes(b"")
     arguments = command("with space", "--out", "results.csv", "--shard-size", 8, "--no-recursive")
-    one = run([*arguments, "--shard", "1/2"], cwd=tmp_path)
+    one = run([*arguments, "--shard", "1/2", "--tracking-uri", "sqlite:///store.db"], cwd=tmp_path)
     assert one.returncode == 3 and "part 1/2 is done; when all are: lesionflow merge results.csv" in one.stdout
     merging = [sys.executable, "-m", "lesionflow", "merge", "results.csv", "--top-k", "2", "--summary", "summary.json"]
     early = run(merging, cwd=tmp_path)
@@ -72,6 +72,7 @@ def test_the_commands(images: Path, small_bundle: Path, command: Command, run: R
     told = early.stderr.strip()
     missing = told.partition("part 2/2 lacks 4 of 4 shards: ")[2]
     assert missing.startswith("lesionflow score 'with space' --out results.csv") and "--no-recursive" in missing
+    assert "--tracking-uri sqlite:///store.db " in missing
     assert run(["bash", "-c", f"'{sys.executable}' -m {missing}"], cwd=tmp_path).returncode == 0
     done = run(merging, cwd=tmp_path)
     assert done.returncode == 3 and "60 images, 59 scored" in done.stdout, done.stderr

@@ -214,7 +214,7 @@ def test_a_newer_store_is_said_to_be_newer(contenders: Path) -> None:
 def test_where_a_store_was_moved_from(tmp_path: Path) -> None:
     (tmp_path / "new" / "mlruns" / "1").mkdir(parents=True)
     address = f"sqlite:///{tmp_path}/new/mlflow.db"
-    command = f"lesionflow move-store /old {tmp_path / 'new'}"
+    command = f"lesionflow move-store /old {tmp_path / 'new'} --tracking-uri {address}"
     assert explain_moved("/old/mlruns/1", address).endswith(command)
     assert explain_moved("file:///old/mlruns/1", address).endswith(command)
     for elsewhere in ("/old/mlruns/2", "/1", "s3://bucket/mlruns/1", str(tmp_path / "new" / "mlruns" / "1")):
@@ -302,4 +302,6 @@ def test_names_with_spaces_are_quoted(contenders: Path) -> None:
 
     version = find_version(NAME, 1)
     assert "lesionflow promote lesions 1 --force" in how_to_force(version)
-    assert told_replaced("my moles", 1, 2).endswith("lesionflow history 'my moles'")
+    assert f"lesionflow history 'my moles' --tracking-uri sqlite:///{contenders}/mlflow.db" in told_replaced(
+        "my moles", 1, 2
+    )
