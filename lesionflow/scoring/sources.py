@@ -29,7 +29,8 @@ from lesionflow.storage.objects import is_file, listed, local_copy
 
 PATH_COLUMN = "path"  # of a CSV source
 TABLE_SUFFIXES = (".csv", ".tsv")
-_OTHER_LISTS = (".txt", ".lst", ".list", ".jsonl", ".xlsx", ".parquet")  # what people keep paths in
+_WHOLE = (".jsonl", ".xlsx", ".parquet")  # tables that are read as those of labels are, and not line by line
+_LISTS = (".txt", ".lst", ".list")  # what people keep paths in
 _SAMPLE = 256  # bytes that tell an encoding
 _UNDECODABLE = {"utf-8-sig": "surrogateescape", "utf-16": "strict"}  # names of files are bytes, and come back as such
 _NOT_UTF_8 = re.compile("[\udc80-\udcff]").search
@@ -63,7 +64,7 @@ def open_source(source: str | os.PathLike[str], *, recursive: bool = True, patte
     """Begin to list the inputs to score.
 
     A folder or a zip archive gives its image files in the order of their paths' bytes, as does a pattern with `*`, `?`,
-    `[...]` or `**`; `@FILE`, `-` (standard input) and a `.csv` file give the paths they list in the order they list
+    `[...]` or `**`; `@FILE`, `-` (standard input) and a table give the paths they list in the order they list
     them, one a line or separated by NUL bytes, relative to the working directory. Each of them may be a URL. Raises
     `DataError` for what is not there or cannot be read, `UsageError` for options that the kind of source has no use
     for.
@@ -102,11 +103,13 @@ def open_source(source: str | os.PathLike[str], *, recursive: bool = True, patte
 
 
 def _one_file(path: str) -> Source:
-    """A source that is one image file, intact or not. Raises `UsageError` for what looks like a list."""
+    """A source that is one image file, intact or not, or a table. Raises `UsageError` for what looks like a list."""
     with contextlib.suppress(OSError):  # reported in its row
-        if path.lower().endswith(_OTHER_LISTS) and Path(path).stat().st_size:
+        if path.lower().endswith((*_WHOLE, *_LISTS)) and Path(path).stat().st_size:
             with open(path, "rb") as file:
                 if sniff(file.read(HEAD)) is None:
+                    if path.lower().endswith(_WHOLE):
+                        return _table(path)
                     raise UsageError(
                         f"{path}: is no image; write @FILE for a text file of paths, one per line, and save a table "
                         f"with a column '{PATH_COLUMN}' as .csv"
@@ -138,7 +141,7 @@ def _open_url(text: str, recursive: bool, pattern: str | None) -> Source:
     if not isinstance(url, Url):  # like a path, except for the prefix of the files found there
         path = file_path(text)
         found = open_source(path, recursive=recursive, pattern=pattern)
-        is_table = os.path.isfile(path) and path.lower().endswith(TABLE_SUFFIXES)
+        is_table = os.path.isfile(path) and path.lower().endswith((*TABLE_SUFFIXES, *_WHOLE))
         return found if is_table else replace(found, inputs=((file_url(each),) for each, *_ in found.inputs))
     try:
         is_object = not url.is_dir() and is_file(url)
@@ -155,7 +158,7 @@ def _open_url(text: str, recursive: bool, pattern: str | None) -> Source:
     if is_object and text.lower().endswith(ZIP_SUFFIX):
         raise DataError(f"{text}: archives in a store are not read; copy it to this machine, or unpack it there")
     if is_object:
-        return _table(text) if text.lower().endswith(TABLE_SUFFIXES) else Source(iter([(text,)]))
+        return _table(text) if text.lower().endswith((*TABLE_SUFFIXES, *_WHOLE)) else Source(iter([(text,)]))
     if is_pattern(text):
         return Source(((found,) for found in expand_url(url)), if_empty=f"{text}: no object matches")
     if (named := named_frame(text)) and is_file(Url.of(named[0])):
@@ -270,8 +273,8 @@ def _checked(path: str, name: str) -> str:
 
 
 def _table(path: str) -> Source:
-    """A CSV file with a column `path`; its other columns are carried through."""
-    rows = _table_rows(path)
+    """A table with a column `path`; its other columns are carried through."""
+    rows = _whole_rows(path) if path.lower().endswith(_WHOLE) else _table_rows(path)
     header = next(rows, ())
     if not header:
         raise DataError(f"{path}: the table is empty")
@@ -313,6 +316,18 @@ def _path_column(header: Sequence[str]) -> int | None:
     alike = [index for index, name in enumerate(header) if name.strip().lower() == PATH_COLUMN]
     found = exact or alike
     return found[0] if len(found) == 1 else None
+
+
+def _whole_rows(path: str) -> Iterator[tuple[str, ...]]:
+    """The header and the rows of a table. Raises `DataError` for a workbook that has more than one table to see."""
+    from lesionflow.datasets.label_table import read_table, workbook_notes
+
+    with local_copy(parse_location(path)) as copy:
+        table = read_table(Path(copy))
+        if notes := workbook_notes(Path(copy)):
+            raise DataError(f"{'; '.join(notes)}: which images are meant is not clear; save the table as CSV")
+    yield tuple(map(str, table.columns))
+    yield from table.itertuples(index=False, name=None)
 
 
 def _table_rows(path: str) -> Iterator[tuple[str, ...]]:
