@@ -86,9 +86,10 @@ def roc_by_diagnosis(about: str, predictions: LabelledPredictions) -> Figure:
     else:
         counts = np.bincount(predictions.labels, minlength=len(names))
         enough = {dx: area for dx, area in areas.items() if counts[names.index(dx)] >= FEW}
+        of_enough = f"Of diagnoses with {FEW} images or more, " if enough and len(enough) < len(areas) else ""
         areas = enough or areas
         hardest, easiest = min(areas, key=areas.__getitem__), max(areas, key=areas.__getitem__)
-        message = f"{hardest} is the hardest to tell from the rest (AUC {areas[hardest]:.2f})"
+        message = f"{of_enough}{hardest} is the hardest to tell from the rest (AUC {areas[hardest]:.2f})"
         if hardest != easiest:
             message += f", {easiest} the easiest ({areas[easiest]:.2f})"
     say(figure, message, about)
@@ -115,7 +116,7 @@ def malignant_roc(about: str, predictions: LabelledPredictions, threshold: float
     axes.plot([0, flagged, flagged], [sensitivity, sensitivity, 0], ":", color=GREY, linewidth=1.2)
     axes.plot(flagged, sensitivity, "o", color="black", markersize=8, markerfacecolor="white", markeredgewidth=2)
     axes.annotate(
-        f"operating point: {threshold:.3g}\nsensitivity {sensitivity:.0%}\nspecificity {1 - flagged:.0%}",
+        f"operating point: {threshold:.3g}\nsensitivity {sensitivity:.3f}\nspecificity {1 - flagged:.3f}",
         (flagged, sensitivity), (0.97, 0.36), fontsize=TEXT, ha="right", va="center",
         arrowprops={"arrowstyle": "-", "color": GREY, "shrinkB": 6},
     )  # fmt: skip
@@ -169,17 +170,17 @@ def coverage_picture(about: str, predictions: LabelledPredictions) -> Figure:
     axes.plot([share, share], [0, accuracy], ":", color=GREY, linewidth=1.2)
     axes.plot(share, accuracy, "o", color="black", markersize=8, markerfacecolor="white", markeredgewidth=2)
     axes.annotate(
-        f"chosen: {share:.0%} kept,\naccuracy {accuracy:.0%}", (share, accuracy), (0.5, 0.35),
+        f"chosen: {share:.1%} kept,\naccuracy {accuracy:.1%}", (share, accuracy), (0.5, 0.35),
         textcoords="axes fraction", fontsize=TEXT, ha="right", va="bottom",
         bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
         arrowprops={"arrowstyle": "-", "color": GREY, "shrinkB": 6},
     )  # fmt: skip
     if share == 1:
-        message = f"No image is referred; accuracy is {overall:.0%}"
+        message = f"No image is referred; accuracy is {overall:.1%}"
     else:
         verb = "raises" if accuracy > overall else "does not raise"
         message = (
-            f"Referring {1 - share:.0%} of the images {verb} the accuracy of the others: "
+            f"Referring {1 - share:.1%} of the images {verb} the accuracy of the others: "
             f"{overall:.1%} of all, {accuracy:.1%} of those kept"
         )
     say(figure, message, about)

@@ -100,7 +100,10 @@ def _chart(
 ) -> Chart:  # fmt: skip
     known = [value for value in values if value is not None]
     ends = [end for each in intervals if each for end in (each.low, each.high)]
-    low, high, step = _axis([*known, *ends, *([0.0] if against or whole or percent else [])])
+    drawn = [*known, *ends, *([0.0] if against or whole or percent else [])]
+    digits = 10.0 ** (math.floor(math.log10(max(map(abs, drawn), default=1.0) or 1.0)) - 2)
+    # The texts of two lines differ by one, 0.1 %, or the last of three digits at least.
+    low, high, step = _axis(drawn, 1.0 if whole else 0.001 if percent else digits)
     told: Callable[[float], str] = "{:,.0f}".format if whole else "{:.1%}".format if percent else _short
 
     def x(index: int) -> float:
@@ -134,12 +137,12 @@ def _chart(
     )
 
 
-def _axis(values: Sequence[float]) -> tuple[float, float, float]:
-    """The ends of an axis and the step of its lines: round numbers around the values, three to six steps."""
+def _axis(values: Sequence[float], finest: float) -> tuple[float, float, float]:
+    """The ends of an axis and the step of its lines: round numbers around the values, at most six steps."""
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
     spread = max(high - low, abs(high) * 1e-3, 1e-6)
     power = 10 ** math.floor(math.log10(spread / 3))
-    step = next(power * factor for factor in (1, 2, 5, 10) if spread / (power * factor) <= 5)
+    step = max(finest, next(power * factor for factor in (1, 2, 5, 10) if spread / (power * factor) <= 5))
     low, high = math.floor(low / step) * step, math.ceil(high / step) * step
     return low, high if high > low else low + step, step
 

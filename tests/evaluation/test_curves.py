@@ -68,6 +68,9 @@ def test_roc_names_the_hardest_and_the_easiest_diagnosis() -> None:
         f"{easiest} the easiest ({areas[easiest]:.2f})"
     )
     assert [axes.get_title() for axes in figure.axes[:7]] == list(HAM10000.names)
+    rare = found(np.array([0] * 3 + [1] * 12 + [NV] * 40))
+    told = message_of(roc_by_diagnosis("", rare))
+    assert told.startswith("Of diagnoses with 10 images or more, ") and "akiec" not in told
     missing = roc_by_diagnosis("", found(np.arange(60) % 3 + 4))
     assert texts(missing).count("no images") == 4
     assert "there is nothing to tell apart" in message_of(roc_by_diagnosis("", found(np.full(5, NV))))
@@ -80,7 +83,7 @@ def test_the_operating_point_is_marked_where_it_is() -> None:
     figure = malignant_roc("", predictions, 0.25)
     (mark,) = (line for line in figure.axes[0].lines if line.get_marker() == "o")
     assert np.asarray(mark.get_xydata()).tolist() == [[flagged, sensitivity]]
-    assert f"operating point: 0.25\nsensitivity {sensitivity:.0%}\nspecificity {1 - flagged:.0%}" in texts(figure)
+    assert f"operating point: 0.25\nsensitivity {sensitivity:.3f}\nspecificity {1 - flagged:.3f}" in texts(figure)
     assert message_of(figure).startswith(f"At the operating point {sensitivity:.0%} of 120 malignant images are found")
     false, true, _ = roc_curve(malignant, predictions.malignant_probability, drop_intermediate=False)
     assert ((false == flagged) & (true == sensitivity)).any()  # a point of the curve
@@ -93,14 +96,14 @@ def test_coverage_says_what_referring_gains() -> None:
     right, kept = predictions.called == predictions.labels, predictions.refer == TRUSTED
     assert 0 < kept.mean() < 1
     assert message_of(coverage_picture("", predictions)) == (
-        f"Referring {1 - kept.mean():.0%} of the images raises the accuracy of the others: "
+        f"Referring {1 - kept.mean():.1%} of the images raises the accuracy of the others: "
         f"{right.mean():.1%} of all, {right[kept].mean():.1%} of those kept"
     )
     everything = coverage_picture("", found(refer=np.full(280, UNCERTAIN)))
     assert message_of(everything) == "Every image is referred: the model trusts no call"
     drawn(everything)
     nothing = coverage_picture("", found(refer=np.full(280, TRUSTED)))
-    assert message_of(nothing) == f"No image is referred; accuracy is {right.mean():.0%}"
+    assert message_of(nothing) == f"No image is referred; accuracy is {right.mean():.1%}"
     drawn(nothing)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,9 @@ def test_normal_nights_raise_no_alarm_and_others_do(
     assert "10 nights, 2 with an alarm: unsure, strange\n" in told and "ALARM: unsure: expected accuracy is" in told
     page = (tmp_path / "nights.html").read_text()
     assert page.count("<svg") > 20 and 'class="alarm"' in page and "What waits for review" in page
+    for chart in page.split("<svg")[1:]:  # also where all values are the same
+        lines = re.findall(r'text-anchor="end">([\d.,%-]+)<', chart)
+        assert len({*lines}) == len(lines) > 1, lines
     assert "<script" not in page and "strange: 30" not in page
     head = page[: page.index("Last night: unsure")]
     assert "unsure: expected accuracy is" in head and f"{len(nights[9]['alarms']) - 4} more alarms" in head
