@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
+import mlflow.cli
 import numpy as np
 import pytest
 
@@ -35,11 +36,11 @@ def blocks(page: str, language: str = "bash") -> list[str]:
     return [text for name, text in found if name == language]
 
 
-def lesionflow_commands(text: str) -> Iterator[list[str]]:
-    """Every `lesionflow` command among lines for a shell: its words, the first of which names it."""
+def commands_of(text: str, program: str = "lesionflow") -> Iterator[list[str]]:
+    """Every command of a program among lines for a shell: its words, the first of which names it."""
     for line in text.replace("\\\n", " ").splitlines():
         for part in re.split(r"\s(?:&&|\|\|?)\s", line):
-            if re.match(r"\s*lesionflow [a-z]", part):
+            if re.match(rf"\s*{program} [a-z]", part):
                 yield shlex.split(part, comments=True)[1:]
 
 
@@ -50,7 +51,7 @@ def follow(text: str, folder: Path, changed: Callable[[list[str]], list[str]] = 
     """
     said = ""
     for line in text.splitlines():
-        commands = [*lesionflow_commands(line)]
+        commands = [*commands_of(line)]
         if not commands:
             said += subprocess.run(
                 ["bash", "-c", line], cwd=folder, check=True, stdout=subprocess.PIPE, text=True
@@ -72,8 +73,15 @@ def follow(text: str, folder: Path, changed: Callable[[list[str]], list[str]] = 
 def test_every_command_on_a_page_is_one_that_the_command_line_takes(page: Path) -> None:
     text = page.read_text()
     fenced = re.findall(r"^```\w*\n(.*?)^```$", text, re.M | re.S)
-    inline = [" ".join(each.split()) for each in re.findall(r"`(lesionflow [a-z][^`]*)`", text)]
-    found = [*lesionflow_commands("\n".join([*fenced, *inline]))]
+    inline = [" ".join(each.split()) for each in re.findall(r"`((?:lesionflow|mlflow) [a-z][^`]*)`", text)]
+    for words in commands_of("\n".join([*fenced, *inline]), "mlflow"):
+        theirs: click.Command | None = mlflow.cli.cli
+        while isinstance(theirs, click.Group) and words:
+            theirs = theirs.get_command(click.Context(theirs), words.pop(0))
+        assert theirs is not None
+        if words:
+            assert isinstance(theirs.make_context(theirs.name, words), click.Context)
+    found = [*commands_of("\n".join([*fenced, *inline]))]
     assert found or "lesionflow " not in " ".join(fenced)
     for name, *words in found:
         command = main.commands[name]

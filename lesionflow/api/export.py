@@ -248,7 +248,8 @@ def _parity_pixels(
         without = f", without {counted(len(unread), 'image')} that cannot be read" if unread else ""
         # The name alone, as with --data: who is given the file need not know where the images lie.
         name = os.path.basename(config.images.rstrip("/")) or config.images
-        return f"of {name}{without}", pixels, unread
+        drawn = f"{len(paths)} of " if len(paths) > MOST_IMAGES else ""
+        return f"of {drawn}{name}{without}", pixels, unread
     if labelled is not None:
         return labelled.of, labelled.pixels[_evenly(list(range(len(labelled.pixels))))], []
     with temporary_folder("demo") as folder:
@@ -258,7 +259,8 @@ def _parity_pixels(
 
 def _evenly(values: list[_Value]) -> list[_Value]:
     """At most `MOST_IMAGES` of them, evenly spaced over the list."""
-    return values[:: -(-len(values) // MOST_IMAGES)]
+    count = min(len(values), MOST_IMAGES)
+    return [values[index * len(values) // count] for index in range(count)]
 
 
 def _decoded(paths: list[str], card: Card) -> tuple[np.ndarray, list[str]]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lesionflow.errors import counted
 from lesionflow.evaluation.calibration import coverage_curve, reliability
 from lesionflow.evaluation.plots import FEW, GREY, PALE, SMALL, TEXT, canvas, say
 from lesionflow.model.prediction import TRUSTED, LabelledPredictions
@@ -86,7 +87,9 @@ def roc_by_diagnosis(about: str, predictions: LabelledPredictions) -> Figure:
     else:
         counts = np.bincount(predictions.labels, minlength=len(names))
         enough = {dx: area for dx, area in areas.items() if counts[names.index(dx)] >= FEW}
-        of_enough = f"Of diagnoses with {FEW} images or more, " if enough and len(enough) < len(areas) else ""
+        of_enough = (
+            f"Of diagnoses with {counted(FEW, 'image')} or more, " if enough and len(enough) < len(areas) else ""
+        )
         areas = enough or areas
         hardest, easiest = min(areas, key=areas.__getitem__), max(areas, key=areas.__getitem__)
         message = f"{of_enough}{hardest} is the hardest to tell from the rest (AUC {areas[hardest]:.2f})"

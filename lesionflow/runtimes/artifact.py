@@ -46,7 +46,7 @@ def check_installed(format: str, precision: str) -> None:
     for package in packages:
         if importlib.util.find_spec(package) is None:
             name = package.replace("_", "-")
-            raise MissingError(f"{format} needs {name}: pip install 'lesionflow[{format}]'")
+            raise MissingError(f"exporting to {format} needs {name}: pip install 'lesionflow[{format}]'")
 
 
 def check_source(bundle: Path, card: Card, format: str) -> None:

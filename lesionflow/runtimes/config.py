@@ -34,7 +34,8 @@ class ExportConfig(Config):
         kind=str, metavar="DATA", completes=(FOLDERS,), unset="none; needed for float16 and int8", group="Runtimes",
     )  # fmt: skip
     images: str | None = option(
-        None, "Images for comparing the file with the bundle; anything that 'lesionflow score' takes.", kind=str,
+        None, "Images for comparing the file with the bundle; anything that 'lesionflow score' takes; of more "
+        "than 200, 200 spaced evenly over the list.", kind=str,
         metavar="IMAGES", completes=(FOLDERS, FILES), unset="those of --data, otherwise synthetic images",
         group="Runtimes",
     )  # fmt: skip

@@ -274,6 +274,15 @@ def test_of_few_images_the_cost_has_no_interval(tmp_path: Path) -> None:
     assert "(no interval)" in (tmp_path / "half" / "README.md").read_text()
 
 
+def test_of_many_images_those_compared_are_spread_over_the_list(tmp_path: Path) -> None:
+    bundle, images = write_small_bundle(tmp_path / "bundle"), draw_images(tmp_path / "images", 1)
+    (image,) = images.glob("*.jpg")
+    (tmp_path / "list.txt").write_text(f"{image}\n" * 200 + f"{tmp_path}/missing.jpg\n" * 200)
+    done = lesionflow.export(bundle, tmp_path / "out", format="onnx", images=f"@{tmp_path}/list.txt")
+    assert done.parity is not None and done.parity.images == len(done.unread) == 100
+    assert done.parity.of == "of 400 of list.txt, without 100 images that cannot be read"
+
+
 def test_a_file_that_says_something_else_is_not_written(bundle: Path, fifty_images: Path, tmp_path: Path) -> None:
     done = invoke(
         "export", str(bundle), str(tmp_path / "half"), "--format", "onnx", "--precision", "float16",
