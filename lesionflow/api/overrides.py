@@ -30,6 +30,7 @@ class TrainingOptions(TypedDict, total=False):
     start_from: str
     last_layer: str
     image_size: int | None
+    small_first: float | None
     epochs: int | None
     batch_size: int | None
     learning_rate: float | None

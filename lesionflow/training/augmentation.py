@@ -19,12 +19,14 @@ class Augmentation(keras.layers.Layer):
     Input: (batch, height, width, 3), values 0 to 255, uint8 or float. Output: the same shape, float32, 0 to 255.
     All geometry is one affine resampling, so pixels are interpolated once. `strength` 0 leaves flips and quarter turns.
     `quality` above 0 adds what cameras and archives do to a picture: white balance, softness, compression.
+    While `small` is set, images come out at the size that `small_side` gives, by the same resampling. A compiled step
+    keeps what it was when it was traced.
     """
 
     def __init__(self, strength: float = 1.0, quality: float = 0.0, seed: int | None = None, **kwargs):
         # Colours and coordinates stay in float32 under mixed precision: float16 has no room for 0..255 * weights.
         super().__init__(name="augmentation", dtype="float32", autocast=False, **kwargs)
-        self.strength, self.quality = strength, quality
+        self.strength, self.quality, self.small = strength, quality, False
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def call(self, images, training=None):
@@ -65,7 +67,8 @@ class Augmentation(keras.layers.Layer):
         centre_x, centre_y = (width - 1) / 2, (height - 1) / 2
         a2 = centre_x - a0 * centre_x - a1 * centre_y + shift_x
         b2 = centre_y - b0 * centre_x - b1 * centre_y + shift_y
-        return resample(images, ops.stack([a0, a1, a2, b0, b1, b2], axis=1))
+        maps = ops.stack([a0, a1, a2, b0, b1, b2], axis=1)
+        return resample(images, maps, *((small_side(height), small_side(width)) if self.small else (height, width)))
 
     def _recolour(self, images):
         batch, strength = ops.shape(images)[0], self.strength
@@ -165,10 +168,16 @@ def _cosines() -> np.ndarray:
     return np.kron(one, one).astype(np.float32)
 
 
-def resample(images, maps):
+def small_side(side: int) -> int:
+    """The height or width at which the first epochs of `--small-first` train: two thirds of it, in whole eights."""
+    return min(side, max(16, 8 * round(side / 12)))
+
+
+def resample(images, maps, new_height: int, new_width: int):
     """Read each pixel (x, y) of the result at (a0 x + a1 y + a2, b0 x + b1 y + b2), bilinearly; edges are mirrored.
 
-    images: (batch, height, width, 3); maps: (batch, 6) float32, a0 to b2. Returns float32.
+    images: (batch, height, width, 3); maps: (batch, 6) float32, a0 to b2, in pixels of the images. A result of another
+    size shows the same, its pixels farther apart or closer. Returns (batch, new_height, new_width, 3) float32.
 
     Written with look-ups, as `keras.ops.image.affine_transform` cannot be used: TensorFlow's XLA has no kernel for it,
     and on JAX and PyTorch it takes ten times as long.
@@ -176,10 +185,10 @@ def resample(images, maps):
     # First of all: TensorFlow has no kernel on a GPU that looks uint8 up in a tensor.
     images, maps = ops.convert_to_tensor(images, "float32"), ops.convert_to_tensor(maps)
     height, width = images.shape[1:3]
-    x = ops.arange(width, dtype="float32")[None, None, :]  # (1, 1, width)
-    y = ops.arange(height, dtype="float32")[None, :, None]  # (1, height, 1)
+    x = _centres(new_width, width)[None, None, :]  # (1, 1, new_width)
+    y = _centres(new_height, height)[None, :, None]  # (1, new_height, 1)
     a0, a1, a2, b0, b1, b2 = ops.unstack(maps[:, :, None, None], axis=1)  # (batch, 1, 1) each
-    read_x, read_y = a0 * x + a1 * y + a2, b0 * x + b1 * y + b2  # (batch, height, width)
+    read_x, read_y = a0 * x + a1 * y + a2, b0 * x + b1 * y + b2  # (batch, new_height, new_width)
     left, top = ops.floor(read_x), ops.floor(read_y)
     right_share, lower_share = (read_x - left)[..., None], (read_y - top)[..., None]
     left, top = ops.cast(left, "int32"), ops.cast(top, "int32")
@@ -191,10 +200,15 @@ def resample(images, maps):
     def row(below):
         start = (first_row + _mirrored(top + below, height)) * width
         at_left, at_right = (ops.take(pixels, start + column, axis=0) for column in columns)
-        return at_left + right_share * (at_right - at_left)  # (batch, height, width, 3)
+        return at_left + right_share * (at_right - at_left)  # (batch, new_height, new_width, 3)
 
     upper = row(0)
     return upper + lower_share * (row(1) - upper)
+
+
+def _centres(count: int, size: int):
+    """Where pixels of a side of `count` lie on one of `size` pixels: (count,) float32."""
+    return (ops.arange(count, dtype="float32") + 0.5) * (size / count) - 0.5
 
 
 def _mirrored(positions, size: int):

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
 from lesionflow.errors import TrainingError
 from lesionflow.progress import live_bars, say
+from lesionflow.training.augmentation import Augmentation
 from lesionflow.training.checkpoint import Checkpoint, Checkpoints, EpochResult
 from lesionflow.training.config import LOCATIONS, TrainingConfig
 from lesionflow.training.pixel_store import PixelLookup
@@ -42,6 +43,21 @@ class EarlyStopping(keras.callbacks.Callback):
             self.weights = self.network.get_weights()
         elif epoch + 1 - self.best_epoch >= self.patience:
             self.model.stop_training = True
+
+
+class SmallFirst(keras.callbacks.Callback):
+    """Train the first epochs on smaller images; validation always has whole ones."""
+
+    def __init__(self, augmentation: Augmentation, epochs: int):
+        super().__init__()
+        self.augmentation, self.epochs = augmentation, epochs
+
+    def on_epoch_begin(self, epoch, logs=None) -> None:
+        """Set the size, and have the step compiled again if it is another one."""
+        small = epoch < self.epochs
+        if small != self.augmentation.small:
+            self.augmentation.small = small
+            self.model.make_train_function(force=True)
 
 
 class CheckpointCallback(keras.callbacks.Callback):

@@ -31,9 +31,11 @@ ALL = "all"
 # Settings that a network needs on any device.
 _FROM_SCRATCH: dict[str, Any] = {
     "learning_rate": 2e-3, "weight_decay": 0.05, "balance": "oversample", "label_smoothing": 0.05, "mixup": 0.0,
+    "small_first": 0.0,
 }  # fmt: skip
 _FROM_IMAGENET: dict[str, Any] = {
     "learning_rate": 1e-3, "weight_decay": 0.05, "balance": "sqrt", "label_smoothing": 0.1, "mixup": 0.2,
+    "small_first": 0.0,
 }  # fmt: skip
 NEEDED: dict[str, dict[str, Any]] = {
     "cnn": _FROM_SCRATCH, "vgg": _FROM_SCRATCH, **dict.fromkeys(PUBLISHED, _FROM_IMAGENET),
@@ -113,6 +115,10 @@ class TrainingConfig(Config):
     image_size: int = option(
         None, "Height and width in pixels that images are scaled to.", kind=int, low=16, high=1024, unset=OF_PRESET,
         group=SHOWN,
+    )  # fmt: skip
+    small_first: float = option(
+        None, "Share of the epochs, the first ones, that train on images of two thirds of that size, which is faster.",
+        kind=float, low=0, high=0.9, unset=OF_PRESET, group=SHOWN,
     )  # fmt: skip
     epochs: int = option(None, "Maximum number of epochs.", kind=int, low=1, high=1000, unset=OF_PRESET, group=FIT)
     batch_size: int = option(None, "Images per step.", kind=int, low=1, high=65_536, unset=OF_PRESET, group=FIT)
@@ -253,6 +259,11 @@ class TrainingConfig(Config):
         """The shares of training, validation and test."""
         rest = 1 - self.validation_fraction - self.test_fraction
         return (rest, self.validation_fraction, self.test_fraction)
+
+    @property
+    def small_epochs(self) -> int:
+        """How many epochs train on smaller images; never the last."""
+        return int(self.small_first * self.epochs)
 
     def resolved(self, network: str, preset: str) -> TrainingConfig:
         """The configuration for one network, with the preset's values for options not given."""

@@ -19,7 +19,7 @@ from lesionflow.diagnoses import HAM10000
 from lesionflow.errors import LesionflowError, TrainingError
 from lesionflow.training import devices
 from lesionflow.training.augmentation import Augmentation, Mixup
-from lesionflow.training.callbacks import CheckpointCallback, EarlyStopping, fingerprint, restore
+from lesionflow.training.callbacks import CheckpointCallback, EarlyStopping, SmallFirst, fingerprint, restore
 from lesionflow.training.checkpoint import Checkpoints, EpochResult
 from lesionflow.training.config import TrainingConfig
 from lesionflow.training.imagenet import PUBLISHED
@@ -132,12 +132,13 @@ def fit(
 
     with devices.across_devices(), _number_format(precision):
         store = PixelStore(pixels, members)
-        network = _built(config, examples)
+        network = _built(config, examples, any_size=config.small_first > 0)
         if name in PUBLISHED and last:
             freeze_early_stages(network)  # its weights come from the checkpoint
         elif start or name in PUBLISHED:
             start_from(start, network, store, train, labels[train], config.balance)
-        learner = _learner(config, network, store)
+        augmentation = Augmentation(config.augmentation, config.quality, seed=config.seed)
+        learner = _learner(config, network, store, augmentation)
         averaging = _averaging(config, network, store, train, labels[train])
 
     history = [EpochResult(epoch, **metrics) for epoch, metrics in enumerate(last.history if last else (), start=1)]
@@ -172,7 +173,14 @@ def fit(
                 shuffle=False,
                 validation_data=store.batches(rows, (kept,), truth, 2 * batch_size, weights),
                 validation_batch_size=2 * batch_size,
-                callbacks=[*averaging, recording, best, keeping, *callbacks],
+                callbacks=[
+                    SmallFirst(augmentation, config.small_epochs),
+                    *averaging,
+                    recording,
+                    best,
+                    keeping,
+                    *callbacks,
+                ],
                 verbose=0,
             )
 
@@ -183,8 +191,8 @@ def fit(
     return Fitted(trained, tuple(history), best.best_epoch, seconds, precision)
 
 
-def _built(config: TrainingConfig, examples: Examples) -> keras.Model:
-    height, width = examples.pixels.shape[1:3]
+def _built(config: TrainingConfig, examples: Examples, any_size: bool = False) -> keras.Model:
+    height, width = (None, None) if any_size else examples.pixels.shape[1:3]
     return build_network(config.model, height, width, config.width, examples.classes)
 
 
@@ -200,11 +208,12 @@ def _steps(config: TrainingConfig, images: int) -> tuple[int, int]:
     return batch_size, steps - steps % devices.steps_at_once(steps)
 
 
-def _learner(config: TrainingConfig, network: keras.Model, store: PixelStore) -> keras.Model:
+def _learner(
+    config: TrainingConfig, network: keras.Model, store: PixelStore, augmentation: Augmentation
+) -> keras.Model:
     """The network, and the layers around it that only training needs."""
     rows, kept = store.input(), keras.Input((), dtype="float32")
-    changing = Augmentation(config.augmentation, config.quality, seed=config.seed)
-    images = changing(store.images(rows))  # (batch, height, width, 3)
+    images = augmentation(store.images(rows))  # (batch, height, width, 3)
     if config.mixup:
         images = Mixup(_views(config))([images, kept])
     logits = network(images)

@@ -18,10 +18,12 @@ from lesionflow.diagnoses import HAM10000
 from lesionflow.training.imagenet import PUBLISHED
 
 
-def build_network(name: str, height: int, width: int, widen: float = 1.0, classes: int = len(HAM10000)) -> keras.Model:
+def build_network(
+    name: str, height: int | None, width: int | None, widen: float = 1.0, classes: int = len(HAM10000)
+) -> keras.Model:
     """Build a network with fresh weights; `widen` multiplies the channels of `cnn` and `vgg`.
 
-    Input: (batch, height, width, 3), values 0 to 255. Output: (batch, classes) logits.
+    Input: (batch, height, width, 3), values 0 to 255; None: any height or width. Output: (batch, classes) logits.
     Logits, not probabilities, so that temperature and prior correction can be applied behind the network.
     """
     inputs = keras.Input((height, width, 3), name="image")

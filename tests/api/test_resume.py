@@ -70,8 +70,9 @@ def test_killed_and_resumed_it_ends_as_an_undisturbed_training(
     The one that is killed has the configuration that the first one's run has kept.
     """
     command = [
-        "train", "--data", str(demo_folder), "--model", "vgg", "--epochs", str(EPOCHS), "--image-size", "16",
-        "--batch-size", "8", "--averaging", "0.9", "--mixup", "0.2", "--deterministic", "--tracking-uri", address,
+        "train", "--data", str(demo_folder), "--model", "vgg", "--epochs", str(EPOCHS), "--image-size", "24",
+        "--batch-size", "8", "--averaging", "0.9", "--mixup", "0.2", "--small-first", "0.5", "--deterministic",
+        "--tracking-uri", address,
     ]  # fmt: skip
     assert start(command, tmp_path, cache, "undisturbed.txt").wait() == 0, (tmp_path / "undisturbed.txt").read_text()
 

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 from scipy.ndimage import affine_transform
 
-from lesionflow.training.augmentation import Augmentation, Mixup, compress, resample, soften
+from lesionflow.training.augmentation import Augmentation, Mixup, compress, resample, small_side, soften
 
 
 def pictures(count: int = 8, height: int = 32, width: int = 32) -> np.ndarray:
@@ -65,7 +65,7 @@ def test_resampling_agrees_with_an_independent_one(height: int, width: int) -> N
     maps = generator.uniform(-1.4, 1.4, (6, 6))  # mirrored, turned, sheared, zoomed
     maps[:, [2, 5]] *= 40  # far over the edges
     maps[0] = 1, 0, 0, 0, 1, 0
-    moved = np.asarray(resample(images, maps.astype(np.float32)))
+    moved = np.asarray(resample(images, maps.astype(np.float32), height, width))
     np.testing.assert_array_equal(moved[0], images[0])
     for image, (a0, a1, a2, b0, b1, b2), result in zip(images, maps, moved, strict=True):
         for colour in range(3):  # scipy counts rows first
@@ -73,6 +73,25 @@ def test_resampling_agrees_with_an_independent_one(height: int, width: int) -> N
                 image[..., colour].astype(float), [[b1, b0], [a1, a0]], [b2, a2], order=1, mode="reflect"
             )
             np.testing.assert_allclose(result[..., colour], expected, atol=0.01)
+
+
+def test_small_images_show_all_of_the_large_ones() -> None:
+    assert [small_side(side) for side in (16, 48, 64, 112, 128, 160)] == [16, 32, 40, 72, 88, 104]
+    images = np.random.default_rng(7).integers(0, 256, (2, 32, 48, 3), dtype=np.uint8)
+    same = np.tile(np.array([1, 0, 0, 0, 1, 0], np.float32), (2, 1))
+    # Half the size is read in the middle of four pixels, whose mean that is.
+    halved = images.reshape(2, 16, 2, 24, 2, 3).mean(axis=(2, 4))
+    np.testing.assert_allclose(np.asarray(resample(images, same, 16, 24)), halved, atol=1e-3)
+
+
+def test_augmentation_makes_images_small_while_it_is_told_to() -> None:
+    changing, images = Augmentation(quality=1, seed=1), pictures(height=48, width=64)
+    changing.small = True
+    small = np.asarray(changing(images, training=True))
+    assert small.shape == (8, 32, 40, 3) and np.ptp(small) > 50
+    assert changing(images, training=False).shape == images.shape
+    changing.small = False
+    assert changing(images, training=True).shape == images.shape
 
 
 @pytest.mark.skipif(keras.backend.backend() == "torch", reason="nothing is compiled there")

@@ -22,6 +22,7 @@ from lesionflow.model.card import Card
 from lesionflow.training.export.onnx import write_bundle
 from lesionflow.model.files import read_bundle
 from lesionflow.datasets.split import Split
+from lesionflow.training import augmentation
 from lesionflow.training.checkpoint import Checkpoints
 from lesionflow.training.config import TrainingConfig
 from lesionflow.training.fit import Examples, fit
@@ -29,9 +30,14 @@ from lesionflow.training.fit import Examples, fit
 folder, name = Path(sys.argv[1]), sys.argv[2]
 pixels = np.random.default_rng(0).integers(0, 256, (64, 32, 32, 3), dtype=np.uint8)
 split = Split(np.arange(40), np.arange(40, 52), np.arange(52, 64), 0, (0.6, 0.2, 0.2), "")
-config = TrainingConfig(epochs=2, batch_size=8, mixup=0.2, averaging=0.9, label_smoothing=0.1).resolved(name, "quick")
+config = TrainingConfig(
+    epochs=2, batch_size=8, mixup=0.2, averaging=0.9, label_smoothing=0.1, small_first=0.5
+).resolved(name, "quick")
+sizes, whole = [], augmentation.resample
+augmentation.resample = lambda *given: sizes.append(given[2:]) or whole(*given)
 kept, given = [], (config, Examples(pixels, np.arange(64) % 7, split))
 fitted = fit(*given, checkpoints=Checkpoints(kept.append))
+assert list(dict.fromkeys(sizes)) == [(24, 24), (32, 32)]  # the step is compiled for each
 assert fit(*given, checkpoints=Checkpoints(last=kept[0])).history == fitted.history
 card = Card(name, 32, 32, "made up", "", True, "", 0, (0.6, 0.2, 0.2))
 write_bundle(folder, fitted.network, card, pixels, np.arange(64) % 7, split)

@@ -16,6 +16,7 @@ from lesionflow.training.config import NAMES, NETWORKS, PRESETS, TrainingConfig,
         ("model", "resnet"), ("balance", "twice"), ("precision", "int8"), ("epochs", 0), ("image_size", 8),
         ("learning_rate", -1.0), ("learning_rate", float("nan")), ("seed", -1), ("label_smoothing", 1.0),
         ("preset", "fast"), ("loss", "hinge"), ("mixup", -0.1), ("averaging", 1.0), ("width", 0.0),
+        ("small_first", 1.0), ("small_first", -0.1),
         ("model", ""), ("model", "cnn,"), ("model", "cnn,resnet"), ("model", "cnn vgg"), ("model", "CNN"),
     ],
 )  # fmt: skip

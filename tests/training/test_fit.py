@@ -1,4 +1,5 @@
 import dataclasses
+from typing import Any
 
 import keras
 import numpy as np
@@ -7,8 +8,9 @@ from sklearn.metrics import balanced_accuracy_score
 
 from lesionflow.datasets.split import Split
 from lesionflow.errors import TrainingError
+from lesionflow.training import augmentation
 from lesionflow.training.callbacks import EarlyStopping
-from lesionflow.training.checkpoint import EpochResult
+from lesionflow.training.checkpoint import Checkpoint, Checkpoints, EpochResult
 from lesionflow.training.config import TrainingConfig
 from lesionflow.training.fit import Examples, _sampled, check_finite, explain_out_of_memory, fit, one_hot
 from lesionflow.training.objective import BalancedAccuracy
@@ -139,6 +141,37 @@ def test_the_last_epochs_weights_can_be_kept() -> None:
         network.layers[0].kernel.assign([[float(epoch)]])
         last.on_epoch_end(epoch, {"val_balanced_accuracy": figure})
     assert last.best_epoch == 4 and last.weights[0].item() == 3.0 and not network.stop_training
+
+
+def test_first_epochs_are_of_small_images_and_the_last_of_whole_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels, labels, split = coloured()
+    pixels = pixels.repeat(2, axis=1).repeat(2, axis=2)  # 32 x 32, of which two thirds are 24 x 24
+    sizes: list[tuple[int, ...]] = []
+    whole = augmentation.resample
+
+    def watched(*given: Any) -> Any:
+        sizes.append(given[2:])
+        return whole(*given)
+
+    monkeypatch.setattr(augmentation, "resample", watched)
+    config, kept = dataclasses.replace(CONFIG, small_first=0.6), list[Checkpoint]()
+    fitted = fit(config, Examples(pixels, labels, split), checkpoints=Checkpoints(kept.append))
+    assert sizes == [(24, 24), (32, 32)], "each size is traced once"
+    assert fitted.network.input_shape == (None, 32, 32, 3)
+
+    for resumed_after, traced in (1, [(24, 24), (32, 32)]), (2, [(32, 32)]):
+        sizes.clear()
+        again = fit(config, Examples(pixels, labels, split), checkpoints=Checkpoints(last=kept[resumed_after - 1]))
+        assert sizes == traced
+        for one, other in zip(again.history, fitted.history, strict=True):
+            assert one.metrics == pytest.approx(other.metrics, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "share", "small"), [(1, 0.9, 0), (4, 0.0, 0), (4, 0.5, 2), (10, 0.6, 6), (16, 0.9, 14)]
+)
+def test_the_last_epoch_is_never_small(epochs: int, share: float, small: int) -> None:
+    assert dataclasses.replace(CONFIG, epochs=epochs, small_first=share).small_epochs == small
 
 
 def test_memory_that_runs_out_names_the_levers() -> None:
