@@ -123,14 +123,19 @@ def _what_is_wrong(field: dataclasses.Field[Any], value: Any) -> str:
     if limits["choices"] and value not in limits["choices"]:
         return f"choose one of {', '.join(limits['choices'])}{did_you_mean(str(value), limits['choices'])}"
     low, high, zero = limits["low"], limits["high"], limits["zero"]
-    if limits["kind"] in (int, float) and not (low <= value <= high or (zero and value == 0)):
+    if limits["kind"] in (int, float) and not is_within(value, low, high, zero):
         return f"must be {range_told(low, high, zero)}"
     return ""
 
 
-def range_told(low: float | None, high: float | None, zero: bool = False) -> str:
-    """An inclusive range in words: `from 1 to 1000`, `0, or 3 to 20`; None or infinite is no limit."""
-    limits = [(word, limit) for word, limit in (("0, or" if zero else "from", low), ("to", high)) if limit is not None]
+def is_within(number: float, low: float, high: float, zero: bool) -> bool:
+    """Whether a number is in an inclusive range; zero: whether 0 counts beside it."""
+    return low <= number <= high or (zero and number == 0)
+
+
+def range_told(low: float, high: float, zero: bool = False) -> str:
+    """An inclusive range in words: `from 1 to 1000`, `0, or 3 to 20`; infinite is no limit."""
+    limits = (("0, or" if zero else "from", low), ("to", high))
     return " ".join(f"{word} {limit}" for word, limit in limits if math.isfinite(limit))
 
 

@@ -20,7 +20,7 @@ from lesionflow.cli.options import (
     truth_option,
 )
 from lesionflow.cli.streams import warn
-from lesionflow.cli.values import FILE, FOLDER, LABELLED, MODEL, PATH, WholeNumber, Words
+from lesionflow.cli.values import FILE, FOLDER, LABELLED, MODEL, PATH, Number, Words
 from lesionflow.datasets.label_words import UNKNOWN, LabelSetConfig, UnknownWordsError
 from lesionflow.dataverse.config import TERMS, DownloadConfig
 from lesionflow.errors import DataError, ReportError, UsageError, counted
@@ -218,9 +218,9 @@ def _print_metrics(about: str, metrics: Mapping[str, Estimate], warnings: Sequen
 @command(short_help="Generate a synthetic data set laid out like HAM10000.")
 @click.argument("folder", type=PATH)
 @option(
-    "--images", type=WholeNumber(100, 100_000), metavar="N", default=900, show_default=True, help="Number of images."
+    "--images", type=Number(int, 100, 100_000), metavar="N", default=900, show_default=True, help="Number of images."
 )
-@option("--seed", type=WholeNumber(0), metavar="N", default=0, show_default=True, help="Seed of the lesions.")
+@option("--seed", type=Number(int, 0), metavar="N", default=0, show_default=True, help="Seed of the lesions.")
 @options_of(LabelSetConfig)
 def demo(folder: Path, images: int, seed: int, diagnoses: str) -> None:
     """Generate a synthetic data set laid out like HAM10000, for trying out lesionflow.

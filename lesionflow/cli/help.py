@@ -17,6 +17,7 @@ import click
 from click.core import ParameterSource
 
 from lesionflow.cli.streams import warn
+from lesionflow.cli.values import Number
 from lesionflow.errors import MissingError, UsageError
 from lesionflow.images.discovery import cache_folder
 from lesionflow.options import check_needed
@@ -82,6 +83,8 @@ class Option(click.Option):
         extra = super().get_help_extra(ctx)
         if self.unset:
             extra["default"] = self.unset
+        if isinstance(self.type, Number) and self.type.range:
+            extra["range"] = self.type.range
         return extra
 
 

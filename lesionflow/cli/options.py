@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,6 @@ from lesionflow.cli.values import (
     REGISTERED_MODEL,
     Choice,
     Number,
-    WholeNumber,
     Words,
 )
 from lesionflow.defaults import DEFAULT_MODEL, DEFAULT_NAME, SHIPPED_LICENCE
@@ -53,7 +51,6 @@ def options_of(
         for field in reversed(dataclasses.fields(config)):
             limits, name, default = field.metadata, option_name(field.name), field.default
             kind, metavar = limits["kind"], limits["metavar"] or _METAVARS.get(limits["kind"])
-            low, high = (limit if math.isfinite(limit) else None for limit in (limits["low"], limits["high"]))
             described: dict[str, Any] = {"default": default, "show_default": default is not None}
             described |= {name: limits[name] for name in ("help", "group", "unset", "needs")}
             described |= {"metavar": metavar, "envvar": limits["variable"] or None}
@@ -69,10 +66,8 @@ def options_of(
                 described |= {"is_flag": True, "show_default": bool(default)}
             elif limits["choices"]:
                 described["type"] = Choice(limits["choices"])
-            elif kind is int:
-                described["type"] = WholeNumber(low, high, limits["zero"])
-            elif kind is float:
-                described["type"] = Number(low, high)
+            elif kind in (int, float):
+                described["type"] = Number(kind, limits["low"], limits["high"], limits["zero"])
             elif limits["completes"] or limits["repeated"]:
                 described["type"] = Words(limits["completes"], several=limits["several"])
             else:

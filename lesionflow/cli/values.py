@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from click.shell_completion import CompletionItem
 
 from lesionflow.defaults import DEFAULT_MODEL
 from lesionflow.errors import did_you_mean
-from lesionflow.options import FILES, FOLDERS, MODELS, SEPARATOR, range_told
+from lesionflow.options import FILES, FOLDERS, MODELS, SEPARATOR, is_within, range_told
 from lesionflow.registry.config import check_model_name
 from lesionflow.registry.lookup import registered_addresses, registered_names
 from lesionflow.storage.location import Location, parse_location, path_here
@@ -31,30 +32,29 @@ class Choice(click.Choice[str]):
         return super().get_invalid_choice_message(value, ctx).rstrip(".") + (nearest or ".")
 
 
-class WholeNumber(click.IntRange):
-    """An integer within inclusive limits, or also 0 if allowed."""
+class Number(click.ParamType):
+    """A whole number or a decimal one within inclusive limits, or also 0 if allowed."""
 
-    name = "integer"
+    def __init__(
+        self, kind: type[int | float], low: float = -math.inf, high: float = math.inf, zero: bool = False
+    ) -> None:
+        self.name = "integer" if kind is int else "number"
+        self.kind, self.low, self.high, self.zero = kind, low, high, zero
 
-    def __init__(self, low: int | None = None, high: int | None = None, zero: bool = False):
-        super().__init__(low, high)
-        self.zero = zero
+    @property
+    def range(self) -> str:
+        """The limits in words, for help and messages."""
+        return range_told(self.low, self.high, self.zero)
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The number; 0 as well where it counts beside the limits."""
-        return 0 if self.zero and str(value).strip() == "0" else super().convert(value, param, ctx)
-
-    def _describe_range(self) -> str:
-        return range_told(self.min, self.max, self.zero)
-
-
-class Number(click.FloatRange):
-    """A number within inclusive limits."""
-
-    name = "number"
-
-    def _describe_range(self) -> str:
-        return range_told(self.min, self.max)
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | float:
+        """The number, if it is one within the limits."""
+        try:
+            number = self.kind(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a valid {self.name}.", param, ctx)
+        if not is_within(number, self.low, self.high, self.zero):
+            self.fail(f"{number} is not in the range {self.range}.", param, ctx)
+        return number
 
 
 class Words(click.ParamType):

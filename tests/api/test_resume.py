@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -15,7 +16,6 @@ import pytest
 
 from lesionflow.datasets.demo.demo_set import draw_demo_set
 from lesionflow.tracking.resume import FOLDER, NAMES
-from lesionflow.training import finalize
 from lesionflow.training.callbacks import TrainingDisplay
 from lesionflow.training.checkpoint import from_bytes
 from tests.conftest import PLAIN, error_line, invoke, without_pictures
@@ -216,14 +216,14 @@ def test_a_training_stopped_before_its_bundle_is_finished_keeps_none_and_is_resu
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     store = ("--tracking-uri", address, "--cache", str(cache))
 
-    def stop(*given: object, **named: object) -> None:
-        assert list(temporary.glob("lesionflow-vgg-*/files/bundle/card.json"))
+    def stop_at_card() -> None:
+        while not list(temporary.glob("lesionflow-vgg-*/files/bundle/card.json")):
+            time.sleep(0.01)
         os.kill(os.getpid(), signal.SIGTERM)
 
     quick = ("--model", "vgg", "--epochs", "1", "--image-size", "16")
-    with monkeypatch.context() as patch:
-        patch.setattr(finalize, "fit_calibration", stop)
-        stopped = invoke("train", "--data", str(demo_folder), *quick, *store)
+    threading.Thread(target=stop_at_card, daemon=True).start()
+    stopped = invoke("train", "--data", str(demo_folder), *quick, *store)
     assert stopped.exit_code == 143 and "kept" not in stopped.stderr, stopped.output
     assert not list(temporary.iterdir()) and not Path("lesionflow-kept").exists()
     with without_pictures():
