@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-from lesionflow.errors import ReportError
+from lesionflow.errors import ReportError, os_errors_as
 from lesionflow.storage.location import Location, Url
 
 _Either = TypeVar("_Either", Path, Url)
@@ -31,8 +31,7 @@ def check_writable(out: Location, overwrite: bool) -> None:
     if isinstance(out, Url):
         _check_object(out, overwrite)
         return
-    partial = _partial(out)
-    try:
+    with _write_errors(out), partial_file(out) as partial:
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             os.lstat(out)  # from Python 3.14 on, `Path.exists` is False for a name that is too long
         if out.is_dir():
@@ -46,11 +45,6 @@ def check_writable(out: Location, overwrite: bool) -> None:
             raise ReportError(f"{out}: no such folder to write into; make it first, or choose another place")
         with open(partial, "xb"):  # this can only be tried: permissions, read-only mounts and quotas all matter
             pass
-    except OSError as error:
-        raise ReportError(f"{out}: cannot be written ({error.strerror}); choose another place") from error
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink()
 
 
 def _check_object(out: Url, overwrite: bool) -> None:
@@ -59,13 +53,15 @@ def _check_object(out: Url, overwrite: bool) -> None:
     if out.is_dir():
         raise ReportError(f"{out}: a folder; name the file to write")
     partial = _partial(out)
-    try:
+    with _write_errors(out):
         if not overwrite and objects.is_file(out):
             raise ReportError(f"{out}: exists already; add --overwrite or choose another name")
         objects.write(partial, b"")
         objects.remove(partial)
-    except OSError as error:
-        raise ReportError(f"{out}: cannot be written ({error.strerror}); choose another place") from error
+
+
+def _write_errors(out: Location) -> contextlib.AbstractContextManager[None]:
+    return os_errors_as(ReportError, f"{out}: cannot be written", "choose another place")
 
 
 @contextlib.contextmanager
@@ -96,10 +92,8 @@ def output_folder(folder: Path | None, names: Iterable[str], overwrite: bool) ->
         yield
         return
     with contextlib.ExitStack() as stack:
-        try:
+        with os_errors_as(ReportError, f"{folder}: cannot be made", "choose another place"):
             stack.enter_context(made_folder(folder))
-        except OSError as error:
-            raise ReportError(f"{folder}: cannot be made ({error.strerror}); choose another place") from error
         for name in names:
             check_writable(folder / name, overwrite)
         yield

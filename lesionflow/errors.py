@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 
 class LesionflowError(Exception):
@@ -60,6 +61,15 @@ class StoreError(LesionflowError, OSError):
 def add_to_message(error: BaseException, told: str) -> None:
     """Append what is done and how to go on to the message of an error, or of Ctrl-C, which has none."""
     error.args = (f"{str(error) or 'stopped'}; {told}",)
+
+
+@contextlib.contextmanager
+def os_errors_as(kind: Callable[[str], LesionflowError], told: str, advice: str = "") -> Iterator[None]:
+    """Raise an error of the operating system or of a store as one of ours: what failed, why, and what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise kind(f"{told} ({error.strerror or error}){advice and '; '}{advice}") from error
 
 
 # What can be wrong with one image, as the first word of a report's `error` column.

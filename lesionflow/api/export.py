@@ -19,7 +19,7 @@ from lesionflow.atomic import made_folder
 from lesionflow.datasets.combined import split_data_sets
 from lesionflow.datasets.demo.demo_set import draw_demo_set
 from lesionflow.datasets.labelled import read_labelled_images
-from lesionflow.errors import DataError, ImageError, LesionflowError, ReportError, counted, first_few
+from lesionflow.errors import DataError, ImageError, LesionflowError, ReportError, counted, first_few, os_errors_as
 from lesionflow.evaluation.leaks import find_leak
 from lesionflow.evaluation.model_card import model_card
 from lesionflow.images.pixel_cache import decoded_pixels
@@ -114,11 +114,9 @@ def export(
     if config.format != BUNDLE:
         check_installed(config.format, config.precision)
     target = path_here(folder, "folder")
-    try:
+    with os_errors_as(ReportError, f"{target}: cannot be written", "choose another place"):
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
             raise ReportError(f"{target}: not an empty folder; name a new one")
-    except OSError as error:
-        raise ReportError(f"{target}: cannot be written ({error.strerror}); choose another place") from error
     console = console or stderr_console()
     parity, cost, unread = None, None, list[str]()
     with (

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from lesionflow.datasets.class_names import names_in_schema, with_class_names
 from lesionflow.diagnoses import MISSING_WORDS
-from lesionflow.errors import DataError, counted, first_few
+from lesionflow.errors import DataError, counted, first_few, os_errors_as
 from lesionflow.images.signatures import HEAD, sniff
 
 if TYPE_CHECKING:
@@ -141,17 +141,14 @@ def _begins_with(file: Path, start: bytes) -> bool:
 
 def read_text(file: Path) -> str:
     """The text of a file in UTF-8 or UTF-16, without a byte order mark. Raises `DataError`."""
-    try:
-        with open(file, "rb") as stream:
-            if (size := file.stat().st_size) > MAXIMUM_TABLE_BYTES:
-                _check_text(stream.read(64), file)  # an archive is to be unpacked, not to lose columns
-                raise DataError(
-                    f"{file}: {size // 2**20:,} MiB, and tables of labels have at most "
-                    f"{MAXIMUM_TABLE_BYTES // 2**20:,}; leave out columns that are not needed"
-                )
-            return _decode(stream.read(), file)
-    except OSError as error:
-        raise DataError(f"{file}: cannot be read ({error.strerror})") from error
+    with os_errors_as(DataError, f"{file}: cannot be read"), open(file, "rb") as stream:
+        if (size := file.stat().st_size) > MAXIMUM_TABLE_BYTES:
+            _check_text(stream.read(64), file)  # an archive is to be unpacked, not to lose columns
+            raise DataError(
+                f"{file}: {size // 2**20:,} MiB, and tables of labels have at most "
+                f"{MAXIMUM_TABLE_BYTES // 2**20:,}; leave out columns that are not needed"
+            )
+        return _decode(stream.read(), file)
 
 
 def _check_text(content: bytes, file: Path) -> None:

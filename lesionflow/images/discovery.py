@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import NamedTuple
 from zipfile import ZipInfo
 
-from lesionflow.errors import DataError
+from lesionflow.errors import DataError, os_errors_as
 from lesionflow.images.containers import archive_entries, entry_head, is_archive
 from lesionflow.images.signatures import HEAD, SUFFIXES, sniff
 from lesionflow.storage.location import Url, is_url, path_here
@@ -214,14 +214,12 @@ def _walk_store(folder: str, recursive: bool, pattern: str | None, left_out: Lef
     from lesionflow.storage.objects import listed
 
     above = len(str(Url.of(folder).prefix)) + len(Url.of(folder).store) + 1
-    try:
+    with os_errors_as(DataError, f"{folder}: cannot be listed"):
         for url in listed(Url.of(folder), recursive):
             if (kind := kind_left_out(url[above:], pattern, left_out)) is None:
                 yield url
             else:
                 left_out[kind] += 1
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be listed ({error.strerror})") from error
 
 
 def _walk_archive(file: str, recursive: bool, pattern: str | None, left_out: LeftOut) -> Iterator[str]:

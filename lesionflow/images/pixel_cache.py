@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from lesionflow.atomic import partial_file, take_lock
-from lesionflow.errors import DataError, ImageError, counted, first_few
+from lesionflow.errors import DataError, ImageError, counted, first_few, os_errors_as
 from lesionflow.images import PIXELS_VERSION
 from lesionflow.images.decode import decode
 from lesionflow.images.discovery import cache_folder
@@ -35,14 +35,11 @@ def decoded_pixels(
     folder = cache_folder(cache)
     file = folder / f"pixels-{height}x{width}-{key}.npy"
     if not file.exists():
-        try:
+        told = f"{folder}: decoded pixels cannot be kept there"
+        with os_errors_as(DataError, told, "choose another folder with --cache"):
             folder.mkdir(parents=True, exist_ok=True)
             _remove_abandoned(folder)
             _decode_all(paths, file, height, width, progress)
-        except OSError as error:
-            raise DataError(
-                f"{folder}: decoded pixels cannot be kept there ({error.strerror}); choose another folder with --cache"
-            ) from error
     pixels: np.ndarray = np.load(file, mmap_mode="r")
     return pixels
 

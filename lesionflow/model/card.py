@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lesionflow.diagnoses import HAM10000, LabelSet, labels_from_json
-from lesionflow.errors import BundleError, UsageError
+from lesionflow.errors import BundleError, UsageError, os_errors_as
 from lesionflow.images import PIXELS_VERSION, READ_PIXELS_VERSIONS
 from lesionflow.storage.location import is_no_folder
 
@@ -190,10 +190,8 @@ def parse_card(content: bytes, file: str) -> Card:
 
 def read_file(file: Path) -> bytes:
     """The content of one of a bundle's files. Raises `BundleError`."""
-    try:
+    with os_errors_as(BundleError, f"{file}: cannot be read", "a bundle needs it"):
         return file.read_bytes()
-    except OSError as error:
-        raise BundleError(f"{file}: cannot be read ({error.strerror}); a bundle needs it") from error
 
 
 def sha256(content: bytes) -> str:

@@ -27,7 +27,7 @@ from typing import Any, overload
 
 from lesionflow.atomic import atomic_write_bytes
 from lesionflow.diagnoses import HAM10000, LabelSet
-from lesionflow.errors import ReportError, StoreError
+from lesionflow.errors import ReportError, StoreError, os_errors_as
 from lesionflow.model.prediction import IndexedPrediction, Row
 from lesionflow.storage import objects
 from lesionflow.storage.location import Location
@@ -236,13 +236,9 @@ def read_job_file(folder: Location) -> dict[str, Any] | None:
         raise ReportError(f"{file}: cannot be read ({error.strerror})") from error
 
 
-@contextlib.contextmanager
-def report_errors(folder: Location, done: str = "written") -> Iterator[None]:
+def report_errors(folder: Location, done: str = "written") -> contextlib.AbstractContextManager[None]:
     """Turn errors of the operating system or a store into a `ReportError`; done: what failed."""
-    try:
-        yield
-    except OSError as error:
-        raise ReportError(f"{folder}: cannot be {done} ({error.strerror or error})") from error
+    return os_errors_as(ReportError, f"{folder}: cannot be {done}")
 
 
 def list_lines(lines: Iterable[bytes], carried_columns: tuple[str, ...], shard_size: int) -> Listing:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
-from lesionflow.errors import DataError, ImageError, LesionflowError, UsageError
+from lesionflow.errors import DataError, ImageError, LesionflowError, UsageError, os_errors_as
 from lesionflow.images.containers import ZIP_SUFFIX, holder_of, is_archive
 from lesionflow.images.discovery import LeftOut, describe_left_out, is_hidden, no_images, unlisted, walk_images
 from lesionflow.images.read_bytes import named_frame, read_named
@@ -143,11 +143,9 @@ def _open_url(text: str, recursive: bool, pattern: str | None) -> Source:
         found = open_source(path, recursive=recursive, pattern=pattern)
         is_table = os.path.isfile(path) and path.lower().endswith((*TABLE_SUFFIXES, *_WHOLE))
         return found if is_table else replace(found, inputs=((file_url(each),) for each, *_ in found.inputs))
-    try:
+    with os_errors_as(DataError, f"{text}: cannot be read"):
         is_object = not url.is_dir() and is_file(url)
         is_folder = next(listed(url), None) is not None
-    except OSError as error:
-        raise DataError(f"{text}: cannot be read ({error.strerror})") from error
     if is_object and is_folder:
         raise DataError(
             f"{text}: both an object and a folder of objects; end it with / for the folder, or list it in @LIST"
@@ -181,11 +179,12 @@ def _identity(folder: str) -> tuple[int, int] | None:
 
 
 def _listed_in(path: str) -> Iterator[tuple[str, ...]]:
-    try:
-        with local_copy(parse_location(path)) as copy, open(copy, "rb") as file:
-            yield from _listed(file, path)
-    except OSError as error:
-        raise DataError(f"{path}: the list cannot be read ({error.strerror})") from error
+    with (
+        os_errors_as(DataError, f"{path}: the list cannot be read"),
+        local_copy(parse_location(path)) as copy,
+        open(copy, "rb") as file,
+    ):
+        yield from _listed(file, path)
 
 
 def _listed(file: BinaryIO, name: str) -> Iterator[tuple[str, ...]]:
@@ -380,12 +379,10 @@ def expand_url(pattern: Url) -> Iterator[str]:
     parts = pattern.key.split("/")
     fixed = next(index for index, part in enumerate(parts) if is_pattern(part))
     folder = Url(pattern.scheme, pattern.bucket, "".join(part + "/" for part in parts[:fixed]))
-    try:
+    with os_errors_as(DataError, f"{folder}: cannot be listed"):
         for url in listed(folder):
             if _fits(url.removeprefix(str(folder)).split("/"), parts[fixed:]):
                 yield url
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be listed ({error.strerror})") from error
 
 
 def _fits(names: Sequence[str], parts: Sequence[str]) -> bool:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from lesionflow.errors import StoreError
+from lesionflow.errors import StoreError, os_errors_as
 
 PREFIX = "lesionflow-"
 _LOCK, _FILES = "in-use", "files"  # the first is locked for as long as its process lives, and has its machine's name
@@ -28,13 +28,9 @@ def temporary_folder(kind: str = "") -> Iterator[Path]:
     kind: what it is for, a part of its name. Raises `StoreError` where none can be made, and where the disk is full.
     """
     _remove_left_behind()
-    try:
+    with os_errors_as(StoreError, "no folder for temporary files can be written", "set TMPDIR to one"):
         folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{kind}-" if kind else PREFIX))
         (folder / _FILES).mkdir()
-    except OSError as error:
-        raise StoreError(
-            f"no folder for temporary files can be written ({error.strerror}); set TMPDIR to one"
-        ) from error
     lock = _locked(folder)
     try:
         yield folder / _FILES

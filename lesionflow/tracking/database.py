@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from lesionflow.atomic import name_new, take_lock, unique_suffix
-from lesionflow.errors import RegistryError, counted
+from lesionflow.errors import RegistryError, counted, os_errors_as
 from lesionflow.storage.temporary import temporary_folder
 from lesionflow.tracking.client import mlflow, registry_errors, shown_address
 
@@ -268,13 +268,9 @@ def _locked(address: str) -> Iterator[None]:
             yield
         return
     lock = file.with_name(f".{file.name}.lock")
-    try:
+    with os_errors_as(RegistryError, f"{file}: cannot be made", "name another store with --tracking-uri"):
         file.parent.mkdir(parents=True, exist_ok=True)
         lock.touch()
-    except OSError as error:
-        raise RegistryError(
-            f"{file}: cannot be made ({error.strerror}); name another store with --tracking-uri"
-        ) from error
     with open(lock, "wb") as opened:
         take_lock(opened, wait=True)
         try:

