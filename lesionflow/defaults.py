@@ -5,8 +5,14 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, TypeVar
 
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 DEFAULT_NAME = "lesionflow"  # of the registered model, and of the experiment
 DEFAULT_MODEL = f"models:/{DEFAULT_NAME}@champion"
 SHIPPED_LICENCE = "trained on HAM10000, BCN_20000, ISIC 2017 and MSK, whose licence, CC BY-NC 4.0, binds its use"
@@ -18,6 +24,27 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):  # not on macOS and Windows
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def thread_map(function: Callable[[_Item], _Result], items: Iterable[_Item], threads: int) -> Iterator[_Result]:
+    """Apply a function to each item in threads; results come in order, and two for each thread wait at most.
+
+    A caller that stops early does not wait for threads that are at work.
+    """
+    from collections import deque
+    from concurrent.futures import ThreadPoolExecutor
+
+    waiting: deque[Future[_Result]] = deque()
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="lesionflow")
+    try:
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) >= 2 * threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 @contextlib.contextmanager

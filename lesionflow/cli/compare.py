@@ -14,7 +14,7 @@ from lesionflow.cli.options import report_option, tracking_uri_option, truth_opt
 from lesionflow.cli.streams import warn
 from lesionflow.cli.values import MODEL, Choice
 from lesionflow.errors import UsageError, counted, first_few
-from lesionflow.model.card import nan_as_null
+from lesionflow.model.card import strict_json
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -75,7 +75,7 @@ def compare(
         _print_comparison(comparison, parts, Console(highlight=False, markup=False))
         return
     warn(f"{label} is NOT COMPARABLE: {why}" for label, why in comparison.not_comparable.items())
-    click.echo(json.dumps(_comparison_as_json(comparison, parts), indent=2))
+    click.echo(json.dumps(strict_json(_comparison_as_json(comparison, parts)), indent=2))
 
 
 def _compare_report(report: Path, truth: Path, for_machines: bool, tracking_uri: str | None) -> None:
@@ -92,10 +92,10 @@ def _compare_report(report: Path, truth: Path, for_machines: bool, tracking_uri:
             "images": len(known.predictions),
             "scored": known.scored,
             "notes": list(found.notes),
-            "metrics": {model: _as_json(own) for model, own in zip(found.models, found.metrics, strict=True)},
-            "differences": _as_json(found.differences),
+            "metrics": dict(zip(found.models, found.metrics, strict=True)),
+            "differences": found.differences,
         }
-        click.echo(json.dumps(values, indent=2))
+        click.echo(json.dumps(strict_json(values), indent=2))
         return
     from rich.console import Console
 
@@ -142,11 +142,11 @@ def _print_comparison(comparison: Comparison, parts: tuple[str, ...], console: C
 
 
 def _comparison_as_json(comparison: Comparison, parts: tuple[str, ...]) -> dict[str, Any]:
-    """Everything by name, for machines."""
+    """Everything by name, for `strict_json`."""
     return {
         "first": comparison.models[0].label,
         "models": [_described(model, parts) for model in comparison.models],
-        "differences": {label: _as_json(differences) for label, differences in comparison.differences.items()},
+        "differences": comparison.differences,
         "not_comparable": comparison.not_comparable,
         "identical": comparison.identical,
         "common_grounds": {
@@ -169,13 +169,8 @@ def _described(model: ComparedModel, parts: tuple[str, ...]) -> dict[str, Any]:
         "height": card.height,
         "width": card.width,
         "registered": model.registered.isoformat(timespec="seconds") if model.registered else None,
-        "metrics": {part: _as_json(card.metrics.get(part, {})) for part in parts},
+        "metrics": {part: card.metrics.get(part, {}) for part in parts},
     }
-
-
-def _as_json(found: Mapping[str, Estimate | Difference]) -> dict[str, dict[str, float | None]]:
-    values = {name: each._asdict() if isinstance(each, tuple) else vars(each) for name, each in found.items()}
-    return {name: nan_as_null(own) for name, own in values.items()}
 
 
 def _table_of(models: Iterable[str]) -> Table:

@@ -17,7 +17,7 @@ from lesionflow import pages
 from lesionflow.evaluation.measure import confusion_matrix, effective_size
 from lesionflow.evaluation.metrics import Place, ends, in_words, shown_at
 from lesionflow.evaluation.report import NOT_A_DEVICE
-from lesionflow.model.card import Estimate, nan_as_null
+from lesionflow.model.card import Estimate, strict_json
 from lesionflow.model.prediction import LabelledPredictions
 from lesionflow.version import __version__
 
@@ -77,7 +77,7 @@ def later_truth_json(model: str, report: str, found: LaterTruth, metrics: Mappin
         "weighted": found.weights is not None,
         "effective": round(found.effective, 1),
         "notes": list(found.notes),
-        "metrics": {name: nan_as_null(estimate._asdict()) for name, estimate in metrics.items()},
+        "metrics": strict_json(metrics),
         "lesionflow_version": __version__,
     }
 

@@ -20,7 +20,7 @@ from lesionflow.evaluation.plots import Picture
 from lesionflow.evaluation.shift import MUCH_UNFAMILIAR, Shift
 from lesionflow.evaluation.slices import Gap, Slice
 from lesionflow.evaluation.stability import Stability
-from lesionflow.model.card import Calibration, Card, Estimate
+from lesionflow.model.card import Calibration, Card, Estimate, strict_json
 from lesionflow.model.prediction import TRUSTED, UNCERTAIN, UNFAMILIAR, LabelledPredictions
 from lesionflow.version import __version__
 
@@ -173,7 +173,7 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
         },
         "provenance": _provenance(evaluation),
     }  # fmt: skip
-    plain: dict[str, Any] = _plain(values)
+    plain: dict[str, Any] = strict_json(values, digits=8)
     return plain
 
 
@@ -215,26 +215,3 @@ def _gap(gap: Gap) -> dict[str, Any]:
         for end, each in ends.items()
     }
     return {name: value for name, value in vars(gap).items() if name not in ends} | {"size": gap.size} | by_end
-
-
-def _plain(value: Any) -> Any:
-    """Values for strict JSON: records by name, no arrays, no NumPy numbers, null for NaN and infinity."""
-    if dataclasses.is_dataclass(value):
-        value = vars(value)
-    elif hasattr(value, "_asdict"):  # a named tuple
-        value = value._asdict()
-    if isinstance(value, Mapping):
-        return {str(name): _plain(item) for name, item in value.items()}
-    if isinstance(value, np.ndarray):
-        value = value.tolist()
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, (bool, np.bool_)):
-        return bool(value)
-    if isinstance(value, (int, np.integer)):
-        return int(value)
-    if isinstance(value, (float, np.floating)):
-        return float(f"{value:.8g}") if np.isfinite(value) else None
-    if value is None:
-        return None
-    return str(value).encode("utf-8", "replace").decode()  # a file's name can hold what is no text

@@ -10,14 +10,13 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
 from PIL import Image, ImageFilter
 
-from lesionflow.defaults import usable_cores
+from lesionflow.defaults import thread_map, usable_cores
 from lesionflow.errors import ImageError
 from lesionflow.evaluation.bootstrap import interval, ratio, resampled_sums
 from lesionflow.images.decode import decode, fit_array, header
@@ -166,15 +165,14 @@ def measure_stability(
 
     looked_at: list[int] = []
     moved: list[np.ndarray] = []  # (changes, 2) bool each: the call, the flag
-    with ThreadPoolExecutor(usable_cores()) as threads:
-        read = zip(sample, threads.map(variants, sample), strict=True)
-        found = ((index, pixels) for index, pixels in read if pixels is not None)
-        while chunk := list(islice(found, _IMAGES_AT_ONCE)):
-            said = predictor.predict(np.concatenate([pixels for _, pixels in chunk]))
-            shape = (len(chunk), 1 + len(changes))
-            seen = np.stack([said.called.reshape(shape), said.malignant.reshape(shape)], axis=2)
-            moved += list(seen[:, 1:] != seen[:, :1])
-            looked_at += [index for index, _ in chunk]
+    read = zip(sample, thread_map(variants, sample, usable_cores()), strict=True)
+    found = ((index, pixels) for index, pixels in read if pixels is not None)
+    while chunk := list(islice(found, _IMAGES_AT_ONCE)):
+        said = predictor.predict(np.concatenate([pixels for _, pixels in chunk]))
+        shape = (len(chunk), 1 + len(changes))
+        seen = np.stack([said.called.reshape(shape), said.malignant.reshape(shape)], axis=2)
+        moved += list(seen[:, 1:] != seen[:, :1])
+        looked_at += [index for index, _ in chunk]
     if not looked_at:
         return None
     return _counted(np.array(moved), np.asarray(lesion_ids, dtype=str)[looked_at], changes, seed)

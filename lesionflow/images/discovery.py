@@ -24,7 +24,6 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 from zipfile import ZipInfo
 
 from lesionflow.errors import DataError, os_errors_as
@@ -112,16 +111,10 @@ def walk_images(
     yield from _Walk(folder, recursive, pattern, left_out, tells_unlisted).images(folder)
 
 
-class _Folder(NamedTuple):
-    """The identity of a folder, by whatever path it is reached."""
-
-    device: int
-    number: int
-
-
-def _identity(folder: str) -> _Folder:
+def folder_identity(folder: str) -> tuple[int, int]:
+    """Device and number of a folder, by whatever path it is reached. Raises `OSError`."""
     status = os.stat(folder)
-    return _Folder(status.st_dev, status.st_ino)
+    return status.st_dev, status.st_ino
 
 
 class _Walk:
@@ -130,7 +123,7 @@ class _Walk:
     def __init__(self, root: str, recursive: bool, pattern: str | None, left_out: LeftOut, tells_unlisted: bool):
         self.root, self.recursive, self.pattern, self.left_out = os.path.realpath(root), recursive, pattern, left_out
         self.top, self.tells_unlisted = root, tells_unlisted
-        self.entered: set[_Folder] = set()  # by way of links, and the root
+        self.entered: set[tuple[int, int]] = set()  # by way of links, and the root
 
     def images(self, folder: str, outside: bool = False) -> Iterator[str]:
         """outside: whether it was reached through a link to somewhere else."""
@@ -139,7 +132,7 @@ class _Walk:
         links = set()
         try:
             if not self.entered:
-                self.entered.add(_identity(folder))
+                self.entered.add(folder_identity(folder))
             with os.scandir(folder) as entries:
                 for entry in entries:
                     if _is_folder(entry):
@@ -180,7 +173,7 @@ class _Walk:
         elif not outside:
             return True
         try:
-            folder = _identity(path)
+            folder = folder_identity(path)
         except OSError:
             return True  # which says why it cannot be listed
         if folder in self.entered:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from lesionflow.diagnoses import HAM10000, LabelSet, labels_from_json
 from lesionflow.errors import BundleError, UsageError, os_errors_as
 from lesionflow.images import PIXELS_VERSION, READ_PIXELS_VERSIONS
@@ -38,9 +40,31 @@ class Estimate(NamedTuple):
     high: float
 
 
-def nan_as_null(values: Mapping[str, float]) -> dict[str, float | None]:
-    """Numbers for strict JSON: NaN becomes null."""
-    return {name: None if math.isnan(value) else value for name, value in values.items()}
+def strict_json(value: Any, digits: int | None = None) -> Any:
+    """Values for strict JSON: records by name, no arrays or NumPy numbers, null for NaN and infinity.
+
+    digits: to which floating-point numbers are rounded; all unless given.
+    """
+    if dataclasses.is_dataclass(value):
+        value = vars(value)
+    elif hasattr(value, "_asdict"):  # a named tuple
+        value = value._asdict()
+    if isinstance(value, Mapping):
+        return {str(name): strict_json(item, digits) for name, item in value.items()}
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if isinstance(value, (list, tuple)):
+        return [strict_json(item, digits) for item in value]
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    if isinstance(value, (int, np.integer)):
+        return int(value)
+    if isinstance(value, (float, np.floating)):
+        number = float(value) if digits is None else float(f"{value:.{digits}g}")
+        return number if math.isfinite(number) else None
+    if value is None:
+        return None
+    return str(value).encode("utf-8", "replace").decode()  # a file's name can hold what is no text
 
 
 @dataclass(frozen=True)
@@ -148,7 +172,7 @@ def write_card(folder: Path, card: Card) -> Card:
 
 def _values(card: Card) -> dict[str, Any]:
     metrics = {
-        part: {name: tuple(nan_as_null(each._asdict()).values()) for name, each in found.items()}
+        part: {name: tuple(None if math.isnan(number) else number for number in each) for name, each in found.items()}
         for part, found in card.metrics.items()
     }
     return dataclasses.asdict(card) | {"metrics": metrics}

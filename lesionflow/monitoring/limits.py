@@ -64,19 +64,6 @@ class Limits:
         ]
 
 
-def limits_json(limits: Limits) -> dict[str, Any]:
-    """The limits as values of strict JSON; no limit is null."""
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, Mapping):
-            return {name: plain(each) for name, each in value.items()}
-        if isinstance(value, tuple):
-            return [plain(each) for each in value]
-        return None if math.isinf(value) else value
-
-    return {each.name: plain(getattr(limits, each.name)) for each in fields(limits)}
-
-
 def read_limits(file: Path | None) -> Limits:
     """Read limits from a YAML file; the others keep their defaults.
 

@@ -9,8 +9,7 @@ from typing import Any
 
 from lesionflow import pages
 from lesionflow.errors import counted
-from lesionflow.model.card import Estimate
-from lesionflow.monitoring.limits import limits_json
+from lesionflow.model.card import Estimate, strict_json
 from lesionflow.monitoring.nights import Night
 from lesionflow.monitoring.performance import ESTIMATES
 from lesionflow.monitoring.watch import NIGHTS, Alarm, Watch, WatchedNight, in_words, is_share
@@ -166,22 +165,23 @@ _ABOUT_ESTIMATES = (
 
 def watch_json(watch: Watch, champion: str = "") -> dict[str, Any]:
     """Return everything as values of strict JSON; champion: a line about who that is, empty for nothing."""
-    return {
+    told: dict[str, Any] = strict_json({
         "format": NIGHTS_FORMAT,
         "research_use": "not a diagnosis",
         "model": watch.nights[-1].night.model or next((each.night.model for each in watch.nights), ""),
         "grouped_by": _with_rows(watch).grouped_by or None,
         "champion": champion or None,
         "notes": list(watch.notes),
-        "limits": limits_json(watch.limits),
+        "limits": watch.limits,
         "references": [
-            {"kind": one.kind, "about": one.about, "estimates": _rounded(one.estimates), "usual": _rounded(one.usual)}
+            {"kind": one.kind, "about": one.about, "estimates": one.estimates, "usual": one.usual}
             for one in watch.references
         ],
         "nights_with_alarms": watch.alarms,
         "nights": [_night_json(each) for each in watch.nights],
         "lesionflow_version": __version__,
-    }
+    }, digits=6)  # fmt: skip
+    return told
 
 
 def _with_rows(watch: Watch) -> Night:
@@ -199,25 +199,17 @@ def _night_json(watched: WatchedNight) -> dict[str, Any]:
         "images_failed": night.images_failed,
         "waiting": night.waiting,
         "is_reference": watched.is_reference,
-        "alarms": [vars(alarm) for alarm in watched.alarms],
-        "values": _rounded(night.values),
-        "estimates": {name: _rounded(estimate._asdict()) for name, estimate in night.estimates.items()},
+        "alarms": watched.alarms,
+        "values": night.values,
+        "estimates": night.estimates,
         "distances": {
             each.against: {
-                name: {"distance": _round(distance.size), "p_value": _round(each.corrected[name])}
+                name: {"distance": distance.size, "p_value": each.corrected[name]}
                 for name, distance in each.distances.items()
             }
             for each in watched.comparisons
         },
     }
-
-
-def _rounded(values: Any) -> dict[str, Any]:
-    return {name: _round(value) for name, value in values.items()}
-
-
-def _round(value: float) -> float | None:
-    return float(f"{value:.6g}") if math.isfinite(value) else None
 
 
 def watch_page(watch: Watch, champion: str = "") -> str:

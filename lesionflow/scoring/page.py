@@ -9,8 +9,6 @@ import io
 import json
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import quote
@@ -18,7 +16,7 @@ from urllib.parse import quote
 from markupsafe import Markup
 from PIL import Image
 
-from lesionflow.defaults import usable_cores
+from lesionflow.defaults import thread_map, usable_cores
 from lesionflow.diagnoses import LabelSet
 from lesionflow.errors import ImageError
 from lesionflow.images.decode import decode
@@ -195,10 +193,7 @@ def _name(row: Row) -> str:
 
 def _thumbnails(rows: Iterable[Row], workers: int | None) -> Iterator[str]:
     """Base64 of a JPEG for each row, in order; nothing for an image that is no longer there."""
-    waiting = iter(rows)
-    with ThreadPoolExecutor(workers or usable_cores()) as threads:
-        while chunk := list(islice(waiting, 256)):
-            yield from threads.map(_thumbnail, chunk)
+    return thread_map(_thumbnail, rows, workers or usable_cores())
 
 
 def _thumbnail(row: Row) -> str:

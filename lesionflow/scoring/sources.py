@@ -20,7 +20,15 @@ from typing import BinaryIO, TextIO
 
 from lesionflow.errors import DataError, ImageError, LesionflowError, UsageError, os_errors_as
 from lesionflow.images.containers import ZIP_SUFFIX, holder_of, is_archive
-from lesionflow.images.discovery import LeftOut, describe_left_out, is_hidden, no_images, unlisted, walk_images
+from lesionflow.images.discovery import (
+    LeftOut,
+    describe_left_out,
+    folder_identity,
+    is_hidden,
+    no_images,
+    unlisted,
+    walk_images,
+)
 from lesionflow.images.read_bytes import named_frame, read_named
 from lesionflow.images.signatures import HEAD, sniff
 from lesionflow.model.columns import as_written, without_escapes
@@ -171,11 +179,9 @@ def _refuse_options_of_folders(path: str, recursive: bool, pattern: str | None) 
 
 
 def _identity(folder: str) -> tuple[int, int] | None:
-    try:
-        status = os.stat(folder)
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
+    with contextlib.suppress(OSError):
+        return folder_identity(folder)
+    return None
 
 
 def _listed_in(path: str) -> Iterator[tuple[str, ...]]:

@@ -15,12 +15,11 @@ import os
 import re
 import stat
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+from lesionflow.defaults import thread_map
 from lesionflow.errors import StoreError
 from lesionflow.storage.key_ranges import keys_in_order
 from lesionflow.storage.location import Location, Url, is_store
@@ -232,20 +231,7 @@ def _entries(folder: Url) -> list[str]:
 
 def prefetch_map(location: Location, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
     """Apply a function to each item, in order; reads ahead from a store, but not from a disk."""
-    if isinstance(location, Path):
-        yield from map(function, items)
-        return
-    waiting: deque[Future[R]] = deque()
-    threads = ThreadPoolExecutor(READ_AHEAD, thread_name_prefix="lesionflow-prefetch")
-    try:
-        for item in items:
-            waiting.append(threads.submit(function, item))
-            if len(waiting) >= 2 * READ_AHEAD:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        threads.shutdown(wait=False, cancel_futures=True)
+    return map(function, items) if isinstance(location, Path) else thread_map(function, items, READ_AHEAD)
 
 
 def _system(url: Url) -> Any:

@@ -15,7 +15,7 @@ from PIL import Image
 from lesionflow.api.monitor import monitor
 from lesionflow.errors import DataError, UsageError
 from lesionflow.model.prediction import Row
-from lesionflow.monitoring.limits import Limits, limits_json, read_limits
+from lesionflow.monitoring.limits import read_limits
 from lesionflow.monitoring.nights import read_nights
 from lesionflow.scoring.report import ReportLayout
 from tests.conftest import error_line, invoke
@@ -120,7 +120,6 @@ def test_limits_of_ones_own_decide(normal_nights: list[Path], tmp_path: Path) ->
     assert all(alarms(night) == {"images", "expected_accuracy"} for night in nights)
     values = json.loads((tmp_path / "out" / "nights.json").read_text())
     assert values["limits"]["values"] == {"expected_accuracy": [0.99, None], "share/*": [None, 0.9]}
-    assert limits_json(Limits())["values"] == {}
     file.write_text("values:\n  share/malignant: {high: 0.001}\n")
     told, _ = watch(*normal_nights[:5], out=tmp_path / "out", code=4, options=("--limits", str(file)))
     assert "%, at most 0.1% is allowed" in told

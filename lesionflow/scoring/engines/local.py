@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from lesionflow.defaults import usable_cores
+from lesionflow.defaults import thread_map, usable_cores
 from lesionflow.errors import ImageError
 from lesionflow.images.decode import Decoded, decode_frames_in_sizes
 from lesionflow.model.card import Card
@@ -111,20 +109,14 @@ def score_batches(
     file, its place in the batch and the batch's length.
     """
     stop = threading.Event()
-    waiting: deque[tuple[Batch, Future[list[tuple[int, Row]]]]] = deque()
-    threads = ThreadPoolExecutor(workers, thread_name_prefix="lesionflow")
+
+    def score(batch: Batch) -> Scored:
+        return batch, _score_batch(predictors, batch, stop, within)
+
     try:
-        for batch in batches:
-            waiting.append((batch, threads.submit(_score_batch, predictors, batch, stop, within)))
-            if len(waiting) >= 2 * workers:
-                done, future = waiting.popleft()
-                yield done, future.result()
-        while waiting:
-            done, future = waiting.popleft()
-            yield done, future.result()
+        yield from thread_map(score, batches, workers)
     finally:
         stop.set()
-        threads.shutdown(wait=False, cancel_futures=True)
 
 
 def _score_batch(
