@@ -21,7 +21,7 @@ from lesionflow.dataverse.download import (
     working_folder,
 )
 from lesionflow.dataverse.server import HAM10000_DOI, Patience, Web, read_listing
-from lesionflow.errors import DownloadError, UsageError
+from lesionflow.errors import DownloadError, UsageError, add_to_message
 from lesionflow.progress import stderr_console
 from lesionflow.storage.location import path_here
 
@@ -92,7 +92,7 @@ def download(
                 f"{error.filename or folder}: {error.strerror or error}; fix this and run the same command again"
             ) from error
         except KeyboardInterrupt as stopped:
-            told = f"stopped; the data so far is kept in {folder}: the same command resumes"
-            raise type(stopped)(told) from stopped
+            add_to_message(stopped, f"the data so far is kept in {folder}: the same command resumes")
+            raise
     names = tuple(step.file.name for step in steps)
     return Downloaded(folder, names, published.version, len(table), table["lesion_id"].nunique(), tuple(warnings))

@@ -26,7 +26,7 @@ from lesionflow.datasets.combined import check_every_diagnosis_trains, read_data
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.split import PARTS, Split
 from lesionflow.defaults import DEFAULT_NAME
-from lesionflow.errors import LesionflowError, RegistryError, StoreError, UsageError
+from lesionflow.errors import LesionflowError, RegistryError, StoreError, UsageError, add_to_message
 from lesionflow.evaluation.leaks import find_leak
 from lesionflow.evaluation.learning import History, learning_curves
 from lesionflow.evaluation.metrics import DECIDING
@@ -399,11 +399,9 @@ def _telling_how_to_resume(run_id: str, address: str, console: Console) -> Itera
     say(f"run {run_id}; if it is interrupted: {command}", console=console)
     try:
         yield
-    except KeyboardInterrupt as stopped:
-        stopped.args = (f"stopped; to continue: {command}",)
+    except (KeyboardInterrupt, StoreError) as error:  # the latter of a full disk, say
+        add_to_message(error, f"to continue: {command}")
         raise
-    except StoreError as error:  # such as a full disk
-        raise StoreError(f"{error}; to continue then: {command}") from error
 
 
 def _promote_best(trained: list[Version]) -> tuple[Version, Verdict]:
@@ -413,6 +411,5 @@ def _promote_best(trained: list[Version]) -> tuple[Version, Verdict]:
     except RegistryError as error:
         best = max(trained, key=lambda version: version.deciding)
         again = command_line("promote", best.name, str(best.number))
-        raise RegistryError(
-            f"{error}; {best.label} is registered, to ask whether it becomes champion: {again}"
-        ) from error
+        add_to_message(error, f"{best.label} is registered, to ask whether it becomes champion: {again}")
+        raise

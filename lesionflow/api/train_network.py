@@ -26,7 +26,7 @@ from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.sampling import positive_shares
 from lesionflow.datasets.split import Split
 from lesionflow.defaults import new_objects_collected
-from lesionflow.errors import RegistryError, counted
+from lesionflow.errors import RegistryError, add_to_message, counted
 from lesionflow.evaluation.learning import History
 from lesionflow.evaluation.measure import measure
 from lesionflow.evaluation.metrics import DECIDING, with_interval
@@ -354,8 +354,9 @@ def _kept_if_it_fails(name: str, run_id: str, console: Console) -> Iterator[Path
                 f"; to register it later: {how_to_register(kept)}" if finished else ", neither calibrated nor measured"
             )
             if isinstance(error, RegistryError):
-                raise RegistryError(f"{error}; {told}") from error
-            say(told, console=console, warning=True)
+                add_to_message(error, told)
+            else:
+                say(told, console=console, warning=True)
             raise
     for kept in KEPT.absolute().glob(f"{name}-{run_id}*"):
         say(f"{kept}: is no longer needed, its training is registered now", console=console)

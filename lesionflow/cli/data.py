@@ -23,6 +23,7 @@ from lesionflow.cli.streams import warn
 from lesionflow.cli.values import FILE, FOLDER, LABELLED, MODEL, PATH, Number, Words
 from lesionflow.datasets.label_words import UNKNOWN, LabelSetConfig, UnknownWordsError
 from lesionflow.dataverse.config import TERMS, DownloadConfig
+from lesionflow.diagnoses import read_label_set
 from lesionflow.errors import DataError, ReportError, UsageError, counted, os_errors_as
 from lesionflow.evaluation.config import EvaluationConfig
 from lesionflow.options import FILES, option_name
@@ -233,5 +234,5 @@ def demo(folder: Path, images: int, seed: int, diagnoses: str) -> None:
     from lesionflow.datasets.demo.demo_set import draw_demo_set
 
     with os_errors_as(DataError, f"{folder}: cannot be written", "choose a new folder"):
-        draw_demo_set(folder, images=images, seed=seed, label_set=LabelSetConfig(diagnoses).label_set)
+        draw_demo_set(folder, images=images, seed=seed, label_set=read_label_set(diagnoses))
     click.echo(f"{images} synthetic images in {folder}")

@@ -18,7 +18,7 @@ from click.core import ParameterSource
 
 from lesionflow.cli.streams import warn
 from lesionflow.cli.values import Number
-from lesionflow.errors import MissingError, UsageError
+from lesionflow.errors import MissingError, UsageError, add_to_message
 from lesionflow.images.discovery import cache_folder
 from lesionflow.options import check_needed
 from lesionflow.storage.location import file_path
@@ -69,7 +69,7 @@ class Option(click.Option):
             yield
         except UsageError as error:
             if (variable := self.set_by(ctx)) and re.search(rf"{self.opts[0]}(?![\w-])", str(error)):
-                error.args = (f"{error}; {self.opts[0]} is from the environment variable {variable}",)
+                add_to_message(error, f"{self.opts[0]} is from the environment variable {variable}")
             raise
 
     def set_by(self, ctx: click.Context) -> str:

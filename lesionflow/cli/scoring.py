@@ -14,7 +14,7 @@ from lesionflow.cli.help import command, option
 from lesionflow.cli.options import cache_option, model_option, options_of, tracking_uri_option
 from lesionflow.cli.streams import warn
 from lesionflow.cli.values import FILE, FOLDER, IMAGES, MODEL, OUTPUT
-from lesionflow.errors import counted, first_few
+from lesionflow.errors import add_to_message, counted, first_few
 from lesionflow.evaluation.config import PICTURES, ExplanationConfig
 from lesionflow.monitoring.limits import MonitorConfig
 from lesionflow.scoring.config import REPORT, ReportConfig, ScoringConfig
@@ -92,7 +92,8 @@ def merge(ctx: click.Context, parts: str, out: str | None, quiet: bool, **option
     try:
         summary = merge(parts, to=out, quiet=quiet, **options)
     except KeyboardInterrupt as stopped:
-        raise type(stopped)("stopped; what the parts have done is kept") from stopped
+        add_to_message(stopped, "what the parts have done is kept")
+        raise
     _finish(ctx, summary, out or parts, quiet, options)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lesionflow.datasets.label_table import COLUMNS_TOLD, IMAGE_COLUMNS, LABEL_COLUMNS
-from lesionflow.diagnoses import BUILT_IN, HAM10000, NO_DIAGNOSIS, LabelSet, normalized, read_label_set
+from lesionflow.diagnoses import BUILT_IN, HAM10000, NO_DIAGNOSIS, LabelSet, normalized
 from lesionflow.errors import DataError, UsageError, counted, first_few
 from lesionflow.options import FILES, option
 from lesionflow.storage.location import path_here
@@ -240,11 +240,6 @@ def labels_option(default: str | None = "", *, group: str = "") -> Any:
 
 @dataclass(frozen=True)
 class LabelSetConfig:
-    """The label set. One that cannot be read raises `UsageError`."""
+    """The label set, where it is all that a command is told of its data."""
 
     diagnoses: str = diagnoses_option()
-
-    @property
-    def label_set(self) -> LabelSet:
-        """The diagnoses."""
-        return read_label_set(self.diagnoses)
