@@ -82,12 +82,14 @@ def test_a_hole_is_seen_even_where_the_decoder_finds_its_way_again(length: int) 
         assert reason(PLAIN[:place] + bytes(length) + PLAIN[place + length :]) == "damaged"
 
 
+ARITHMETIC = base64.b64decode(  # a ramp of 16 x 16, in a coding that Pillow cannot write
+    "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAgGBgcGBQgHBwcJCQgKDBQNDAsLDBkSEw8UHRofHh0aHBwgJC4nICIsIxwcKDcpLDAxNDQ0Hyc5PTgy"
+    "PC4zNDL/yQALCAAQABABAREA/8wABgAQEAX/2gAIAQEAAD8A/wCyvH3ljhA+bGeUWwwZ4iCP1HVxwP/Z"
+)
+
+
 def test_the_note_of_arithmetic_coding_says_that_damage_may_go_unseen() -> None:
-    coded = (  # a ramp of 16 x 16, which Pillow cannot write in this coding
-        "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAAgGBgcGBQgHBwcJCQgKDBQNDAsLDBkSEw8UHRofHh0aHBwgJC4nICIsIxwcKDcpLDAxNDQ0Hyc5PTgy"
-        "PC4zNDL/yQALCAAQABABAREA/8wABgAQEAX/2gAIAQEAAD8A/wCyvH3ljhA+bGeUWwwZ4iCP1HVxwP/Z"
-    )
-    ((_, found),) = decode_frames(base64.b64decode(coded), 16, 16)
+    ((_, found),) = decode_frames(ARITHMETIC, 16, 16)
     assert isinstance(found, Decoded) and found.note == "arithmetic coding: damage may go unseen"
     rows, columns = np.mgrid[:16, :16] * 15
     assert np.abs(found.pixels[..., 0] - (0.299 * columns + 0.587 * rows + 0.114 * 90)).max() < 6

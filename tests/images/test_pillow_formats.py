@@ -710,14 +710,19 @@ def test_run_lengths_of_a_bmp_that_go_beyond_its_rows_are_damage() -> None:
     assert np.array_equal(decode(bmp_of_run_lengths(above, 90, 60), 60, 90)[:55, :, 0], pixels[:55])
 
 
-@pytest.mark.parametrize("frames", [1, 2])
-def test_a_hole_in_the_opacity_of_a_webp_is_damage(frames: int) -> None:
-    """Colours beside it are whole, and what becomes transparent by it is shown black."""
+def webp_of_soft_opacity(frames: int = 1) -> bytes:
+    """One of a single colour, of which all that is to be seen is in its opacity."""
     rows, columns = np.mgrid[:120, :160]
     soft = 200 - np.hypot(rows - 60, columns - 80) + np.random.default_rng(0).normal(0, 5, rows.shape)
     image = Image.new("RGBA", (160, 120), (200, 150, 140, 0))
     image.putalpha(Image.fromarray(np.clip(soft, 0, 255).astype(np.uint8)))
-    data = saved(image, "WEBP", save_all=frames > 1, append_images=[image.rotate(180)] * (frames - 1), quality=80)
+    return saved(image, "WEBP", save_all=frames > 1, append_images=[image.rotate(180)] * (frames - 1), quality=80)
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+def test_a_hole_in_the_opacity_of_a_webp_is_damage(frames: int) -> None:
+    """Colours beside it are whole, and what becomes transparent by it is shown black."""
+    data = webp_of_soft_opacity(frames)
     start = data.index(b"ALPH") + 8
     length = int.from_bytes(data[start - 4 : start], "little")
     assert decode(data, 8, 8).any() and length > 4000

@@ -30,7 +30,8 @@ from lesionflow.webapp.runtime import RUNTIMES, Package, fetch_package
 from tests.browser import BROWSER, DRIVER, REQUIRED, browser
 from tests.conftest import invoke
 from tests.images.test_colour import bmp_with_profile, exif_of
-from tests.images.test_pillow_formats import with_property
+from tests.images.test_jpeg import ARITHMETIC
+from tests.images.test_pillow_formats import bmp_of_run_lengths, webp_of_soft_opacity, with_property
 from tests.scoring.conftest import SIDE, draw_images, write_deciding_bundle, write_small_bundle
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ UNSUPPORTED = {
     "phone.heic": "this browser cannot decode HEIC; save it as JPEG or PNG",  # Safari can
     "scan.tif": "this browser cannot decode TIFF; save it as JPEG or PNG",
     "aperture.avif": "a cut AVIF in a browser; 'lesionflow score' reads it",
+    "arithmetic.jpg": "JPEG (arithmetic) in a browser; 'lesionflow score' reads it",
+    "run_lengths.bmp": "BMP (RLE) in a browser; 'lesionflow score' reads it",
     "ink.jpg": "CMYK without Adobe's marker in a browser; 'lesionflow score' reads it",
 }
 PATIENCE = 120  # seconds that the page may take, on a machine that has much to do
@@ -286,6 +289,14 @@ def many_formats(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "notes.txt": b"about these images",
         "Thumbs.db": b"system",
         "DICOMDIR": bytes(128) + b"DICM" + bytes(100),
+    }
+    opacity, avif = webp_of_soft_opacity(), (folder / "picture.avif").read_bytes()
+    broken |= {
+        "arithmetic.jpg": ARITHMETIC,
+        "run_lengths.bmp": bmp_of_run_lengths((b"\x28\x50" + b"\0\0") * 30 + b"\0\1", 40, 30),
+        "opacity.webp": opacity,
+        "hole_in_opacity.webp": opacity[:2000] + bytes(512) + opacity[2512:],
+        "hole.avif": avif[:-400] + bytes(100) + avif[-300:],
     }
     for name in ("picture.webp", "alpha_0_lossless.webp"):
         content = (folder / name).read_bytes()

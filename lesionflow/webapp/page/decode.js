@@ -6,10 +6,9 @@
 const MAXIMUM_BYTES = 256 * 2 ** 20;
 const DICOM_NAME = /\.(dcm|dicom|dic|ima)$/i;
 const AVIF_HEAD = 2 ** 16; // bytes in which it says what it is of
-const AVIF_END = 64; // so many zeros are no end of one: a browser shows what is before them
+const AVIF_HOLE = 64; // so many zeros are no pixels of one: a browser shows something in their place
 const WEBP_UNUSED = 16; // bytes; of whole files at most the last 1 to 4 are not needed
 const STRIP = 2 ** 20; // pixels that are read from a decoded image at a time
-const USUAL_PROCESSES = [BASELINE, EXTENDED, PROGRESSIVE]; // of JPEG, which every browser decodes
 const canvas = { element: null, context: null }; // kept: a new one for every image would cost as much as reading it
 
 /** Decode a file to { pixels, format }, pixels (height, width, 3) uint8 RGB. Throws `ImageFailure`, and nothing else. */
@@ -88,8 +87,7 @@ async function describe(kind, data, width, height) {
       : layout.components.length < 4 ? coloursOf(profileConversion(jpegProfile(layout)))
       : coloursOf(layout.profiles.length ? undefined : null);
     hideFromBrowser(data, layout, colours.conversion === "none");
-    const { process } = layout;
-    return { process, width: layout.width, height: layout.height, orientation, factor, ...colours, parts: [data] };
+    return { width: layout.width, height: layout.height, orientation, factor, ...colours, parts: [data] };
   }
   if (kind === "PNG") {
     const png = readPng(data);
@@ -104,6 +102,9 @@ async function describe(kind, data, width, height) {
     const colours = coloursOf(profileConversion(content("ICCP")));
     for (const name of colours.conversion === "none" ? ["EXIF", "ICCP"] : ["EXIF"]) hideChunk(data, chunks, name);
     return { orientation, factor: 1, ...colours, parts: [data] };
+  }
+  if (kind === "BMP" && data[14] >= 40 && [1, 2].includes(data[30])) {
+    throw new ImageFailure("unsupported", "BMP (RLE) in a browser; 'lesionflow score' reads it");
   }
   const convert = kind === "AVIF" ? avifConversion(data) : kind === "BMP" ? profileConversion(bmpProfile(data)) : null;
   const screen = kind === "GIF" ? [data[6] | (data[7] << 8), data[8] | (data[9] << 8)] : null;
@@ -126,34 +127,58 @@ function webpChunks(data) {
   return found;
 }
 
-/** Throw `ImageFailure` for a WebP that has more bytes than its pixels need: behind damage its decoder stops elsewhere. */
+/** Throw `ImageFailure` for a WebP that has more bytes than its pixels, or their opacity, need: behind damage its decoder
+    stops elsewhere. */
 async function checkWebp(data) {
-  const shorter = shortenedWebp(data);
-  if (!shorter || !(await opensWebp(shorter))) return;
-  shortWebpOpens ??= drawnWebp().then((drawn) => !drawn || opensWebp(shortenedWebp(drawn)));
-  if (!(await shortWebpOpens)) throw damaged("its pixels end before its bytes do");
+  for (const shorter of shortenedWebp(data)) {
+    if (!(await opensWebp(shorter))) continue;
+    shortWebpOpens ??= drawnWebp().then((drawn) => !drawn || opensWebp(shortenedWebp(drawn)[0]));
+    if (!(await shortWebpOpens)) throw damaged("its pixels end before its bytes do");
+  }
 }
 
 let shortWebpOpens = null; // whether this browser shows a WebP that breaks off, and so tells nothing of the others
 
-/** The pixels of a WebP, or of its first frame, without their last bytes; null where there is nothing to leave out. */
+/** A WebP, or its first frame, without the last bytes of its pixels, and the same of its opacity, as far as there are. */
 function shortenedWebp(data) {
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength), end = view.getUint32(4, true) + 8;
-  for (let offset = 12; offset + 8 <= Math.min(end, data.length);) {
-    const name = latin1(data, offset, offset + 4), length = view.getUint32(offset + 4, true), least = length - WEBP_UNUSED;
-    if (name !== "VP8 " && name !== "VP8L") {
-      offset += name === "ANMF" ? 24 : 8 + length + (length & 1); // a frame of an animation has its own chunks
-      continue;
-    }
-    if (least <= 0) return null; // one colour, or all of it transparent
-    const found = new Uint8Array(20 + least + (least & 1)), head = new DataView(found.buffer);
-    found.set(data.subarray(0, 12));
-    found.set(data.subarray(offset, offset + 8 + least), 12);
-    head.setUint32(4, found.length - 8, true);
-    head.setUint32(16, least, true);
-    return found;
+  const chunks = new Map(), found = [];
+  for (let offset = 12; offset + 8 <= Math.min(end, data.length) && !chunks.has("VP8 ") && !chunks.has("VP8L");) {
+    const name = latin1(data, offset, offset + 4), length = view.getUint32(offset + 4, true);
+    if (name !== "ANMF") chunks.set(name, data.subarray(offset + 8, offset + 8 + length));
+    offset += name === "ANMF" ? 24 : 8 + length + (length & 1); // a frame of an animation has its own chunks
   }
-  return null;
+  const shortened = (name, least) => chunks.get(name)?.length > least && chunks.get(name).subarray(0, -WEBP_UNUSED);
+  for (const name of ["VP8 ", "VP8L"]) { // shorter ones are of one colour, or transparent all over
+    if (shortened(name, WEBP_UNUSED)) found.push(webp([[name, shortened(name, WEBP_UNUSED)]]));
+  }
+  const opacity = shortened("ALPH", 2 * WEBP_UNUSED), colours = chunks.get("VP8 ");
+  if (opacity && colours?.length > 10) {
+    const sides = [6, 8].flatMap((at) => {
+      const side = ((colours[at] | (colours[at + 1] << 8)) & 0x3fff) - 1;
+      return [side & 0xff, side >> 8, 0];
+    });
+    found.push(webp([["VP8X", Uint8Array.of(0x10, 0, 0, 0, ...sides)], ["ALPH", opacity], ["VP8 ", colours]]));
+  }
+  return found;
+}
+
+/** A WebP of chunks, given as name and content. */
+function webp(chunks) {
+  const size = chunks.reduce((sum, [, content]) => sum + 8 + content.length + (content.length & 1), 4);
+  const made = new Uint8Array(8 + size), view = new DataView(made.buffer);
+  const write = (text, at) => made.set(new TextEncoder().encode(text), at);
+  write("RIFF", 0);
+  view.setUint32(4, size, true);
+  write("WEBP", 8);
+  let offset = 12;
+  for (const [name, content] of chunks) {
+    write(name, offset);
+    view.setUint32(offset + 4, content.length, true);
+    made.set(content, offset + 8);
+    offset += 8 + content.length + (content.length & 1);
+  }
+  return made;
 }
 
 async function opensWebp(data) {
@@ -189,7 +214,10 @@ function bmpProfile(data) {
 
 /** How the colours of an AVIF file become sRGB; what it says of them is hidden from the browser. */
 function avifConversion(data) {
-  if (data.subarray(-AVIF_END).every((value) => !value)) throw damaged("zeros in place of its end");
+  for (const [from, to] of avifPixels(data)) {
+    const hole = runOfZeros(data, from, to, AVIF_HOLE);
+    if (hole >= 0) throw damaged(`zeros in place of pixels from byte ${hole} on`);
+  }
   const start = new TextDecoder("latin1").decode(data.subarray(0, AVIF_HEAD)), view = new DataView(data.buffer);
   if (start.includes("clap")) throw new ImageFailure("unsupported", "a cut AVIF in a browser; 'lesionflow score' reads it");
   let convert = null;
@@ -204,6 +232,46 @@ function avifConversion(data) {
     }
   }
   return convert;
+}
+
+/** Where the pixels of an AVIF are, [start, end], as far as its boxes can be read: ISO/IEC 14496-12, 8.11.3 and 8.11.6. */
+function avifPixels(data) {
+  const number = (at, size) => data.subarray(at, at + size).reduce((sum, value) => 256 * sum + value, 0);
+  const [, ...meta] = [...boxes(data, 0, data.length)].find(([kind]) => kind === "meta") ?? [];
+  const places = new Map([...boxes(data, meta[0] + 4, meta[1])].map(([kind, ...place]) => [kind, place]));
+  if (!places.has("iinf") || !places.has("iloc")) return [];
+  const [list, listEnd] = places.get("iinf"), coded = new Set(), found = [];
+  for (const [, start] of boxes(data, list + (data[list] ? 8 : 6), listEnd)) {
+    const wide = data[start] === 3 ? 4 : 2;
+    if (latin1(data, start + 6 + wide, start + 10 + wide) === "av01") coded.add(number(start + 4, wide));
+  }
+  let [at] = places.get("iloc");
+  const version = data[at], wide = version === 2 ? 4 : 2, sizes = [...data.subarray(at + 4, at + 6)];
+  const [offsetSize, lengthSize, baseSize, indexSize] = sizes.flatMap((each) => [each >> 4, each & 15]);
+  const next = (size) => number((at += size) - size, size);
+  at += 6;
+  for (let items = next(wide); items > 0 && at < data.length; items--) {
+    const item = next(wide), isElsewhere = version && next(2) & 15;
+    next(2); // which file
+    const base = next(baseSize);
+    for (let extents = next(2); extents > 0; extents--) {
+      next(version ? indexSize : 0);
+      const start = base + next(offsetSize), length = next(lengthSize);
+      if (coded.has(item) && !isElsewhere) found.push([start, length ? start + length : data.length]);
+    }
+  }
+  return found;
+}
+
+/** The boxes between two places: kind, and where the content starts and ends. */
+function* boxes(data, from, to) {
+  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+  for (let at = from, head, length; at + 8 <= to; at += length) {
+    [head, length] = [8, view.getUint32(at) || to - at];
+    if (length === 1 && at + 16 <= to) [head, length] = [16, Number(view.getBigUint64(at + 8))];
+    if (length < head) return;
+    yield [latin1(data, at + 4, at + 8), at + head, Math.min(at + length, to)];
+  }
 }
 
 /** A file without its alpha, which Python passes over where it is 0 everywhere; where it is not apart, as it was. */
@@ -226,14 +294,13 @@ async function withoutAlpha(kind, data, about) {
   return about;
 }
 
-async function openBitmap(kind, { parts, conversion, process, width, height }) {
+async function openBitmap(kind, { parts, conversion, width, height }) {
   const options = { imageOrientation: "from-image", colorSpaceConversion: conversion, premultiplyAlpha: "default" };
   try {
     return await createImageBitmap(new Blob(parts, { type: MEDIA_TYPES[kind] }), options);
   } catch (error) {
-    const rare = process === undefined ? ["TIFF", "JPEG 2000", "HEIF"].includes(kind) : !USUAL_PROCESSES.includes(process);
-    if (rare) {
-      const name = kind === "HEIF" ? "HEIC" : kind === "JPEG" ? `JPEG, ${PROCESSES[process]}` : kind;
+    if (["TIFF", "JPEG 2000", "HEIF"].includes(kind)) {
+      const name = kind === "HEIF" ? "HEIC" : kind;
       throw new ImageFailure("unsupported", `this browser cannot decode ${name}; save it as JPEG or PNG`);
     }
     if (width * height > MAXIMUM_PIXELS / 4) {

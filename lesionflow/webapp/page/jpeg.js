@@ -111,7 +111,6 @@ function hideFromBrowser(data, { exif, profiles }, hideProfile) {
 
 /** The scale that Python's decoder works at, as how many pixels of a side become one: 1, 2, 4 or 8. */
 function jpegFactor(layout, width, height) {
-  if (layout.process === LOSSLESS) return 1;
   const ratio = Math.min(layout.width / width, layout.height / height);
   if (ratio >= 16) return 8;
   if (ratio >= 8) return 4;
@@ -136,6 +135,9 @@ function checkJpeg(data, layout, factor) {
       `JPEG, ${process}, ${layout.precision} bits a sample, ${count} components; save it as a baseline JPEG or as PNG`,
     );
   }
+  if (![BASELINE, EXTENDED, PROGRESSIVE].includes(layout.process)) { // of which nobody would see what is damaged
+    throw new ImageFailure("unsupported", `JPEG (${PROCESSES[layout.process]}) in a browser; 'lesionflow score' reads it`);
+  }
   if (count === 4 && !layout.adobe) { // browsers take ink for light as Adobe's files do, and Python does not
     throw new ImageFailure("unsupported", "CMYK without Adobe's marker in a browser; 'lesionflow score' reads it");
   }
@@ -144,8 +146,7 @@ function checkJpeg(data, layout, factor) {
   checkPixels(Math.ceil(layout.width / factor), Math.ceil(layout.height / factor));
   checkScans(data, layout);
   checkHole(data, layout);
-  if ([BASELINE, EXTENDED, PROGRESSIVE].includes(layout.process)) checkCodes(data, layout);
-  else checkEnd(data);
+  checkCodes(data, layout);
 }
 
 /** Where the next marker is that is neither a stuffed zero nor a restart, nor fill; -1 without one. */
@@ -159,8 +160,8 @@ function nextMarker(data, from) {
 
 /** A file of several scans: how many passes over all pixels they are, and whether they bring every coefficient. */
 function checkScans(data, layout) {
-  const sequential = layout.process !== PROGRESSIVE && layout.process !== ARITHMETIC_PROGRESSIVE;
-  if (layout.process === LOSSLESS || (sequential && data[layout.scan + 4] === layout.components.length)) return;
+  const sequential = layout.process !== PROGRESSIVE;
+  if (sequential && data[layout.scan + 4] === layout.components.length) return;
   const missing = new Map(layout.components.map(({ id }) => [id, new Uint8Array(64).fill(64)]));
   const symbols = shortestCodes(data, layout.tables);
   let position = layout.scan, scans = 0;
@@ -216,7 +217,7 @@ function runOfZeros(data, start, end, length) {
 
 /** Zeros where a sequential file's coefficients should be: a decoder may find its way again behind them. */
 function checkHole(data, layout) {
-  if (layout.process !== BASELINE && layout.process !== EXTENDED) return;
+  if (layout.process === PROGRESSIVE) return;
   const scan = layout.scan + 2;
   const found = nextMarker(data, scan + ((data[scan] << 8) | data[scan + 1]));
   const end = found < 0 ? data.length : found;
@@ -246,21 +247,4 @@ function shortestCodes(data, tables) {
     }
   }
   return symbols;
-}
-
-/** Throw `ImageFailure` for a file that has no end. */
-function checkEnd(data) {
-  let last = data.length;
-  while (last > 0 && data[last - 1] === 0) last -= 1;
-  for (let offset = last - 2; offset >= Math.max(0, last - PADDING - 2); offset--) {
-    if (data[offset] === 0xff && data[offset + 1] === 0xd9) return;
-  }
-  if (nextEndMarker(data) < 0) throw damaged("it breaks off");
-}
-
-function nextEndMarker(data) {
-  for (let offset = data.lastIndexOf(0xff); offset > 0; offset = data.lastIndexOf(0xff, offset - 1)) {
-    if (data[offset + 1] === 0xd9) return offset;
-  }
-  return -1;
 }
