@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pydicom
 from PIL import Image
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import FileMetaDataset
 from pydicom.encaps import encapsulate, generate_fragments, get_frame, parse_fragments
 from pydicom.filereader import read_dataset
@@ -61,6 +62,7 @@ _NEEDED = ("Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation", "B
 _PROGRESSIVE = ("1.2.840.10008.1.2.4.53", "1.2.840.10008.1.2.4.55")
 _STREAMS = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  ")  # how JPEG, JPEG-LS and JPEG 2000 begin
 _PIXEL_DATA_TAG = b"\xe0\x7f\x10\x00"
+_BEHIND_PIXELS, _UNDEFINED = (0xFFFA, 0xFFFC), 0xFFFFFFFF  # groups of signatures and padding; a length
 _ADOBE = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00"  # a segment's start; then 0 for RGB, 1 for YCbCr
 _SHOWN_BY = (  # groups of elements of a frame, and what of the data set they stand in place of
     ("PixelValueTransformationSequence", ("ModalityLUTSequence", "RescaleSlope", "RescaleIntercept")),
@@ -75,9 +77,8 @@ class Dicom:
     """An open DICOM file. Raises `ImageError` if it has no image of a supported kind."""
 
     def __init__(self, data: bytes):
-        self.note = ""  # what is to be said of the file
         with quietly():
-            self.dataset = _read(data)
+            self.dataset, self.note = _read(data)
             self.syntax = UID(self.dataset.file_meta.TransferSyntaxUID)
             if self.syntax in _PROGRESSIVE:
                 self.syntax = JPEGExtended12Bit
@@ -410,8 +411,8 @@ def _is_transformed(content: bytes) -> bool:
     return style >= 0 and content[style + 8 : style + 9] == b"\1"
 
 
-def _read(data: bytes) -> pydicom.Dataset:
-    """The data set of a file with or without preamble and file meta information."""
+def _read(data: bytes) -> tuple[pydicom.Dataset, str]:
+    """The data set of a file with or without preamble and file meta information, and what is to be said of it."""
     if data[128:132] != b"DICM":
         data = bytes(128) + data if data.startswith(b"DICM") else data
     start = io.BytesIO(data)
@@ -431,15 +432,28 @@ def _read(data: bytes) -> pydicom.Dataset:
             raise ImageError("damaged", "its elements are out of order")
         inner.file_meta = FileMetaDataset()
         inner.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-        return inner
+        return inner, _said_of_rest(inner, unpacked)
     dataset = pydicom.dcmread(io.BytesIO(data), force=True)
+    note = _said_of_rest(dataset, data)
     if not dataset.file_meta.get("TransferSyntaxUID"):
         if dataset.get("PixelData", b"")[:4] == b"\xfe\xff\x00\xe0":
             raise _unsupported("compressed pixels without a transfer syntax")
         implicit, little = dataset.original_encoding
         explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
         dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
-    return dataset
+    return dataset, note
+
+
+def _said_of_rest(dataset: pydicom.Dataset, data: bytes) -> str:
+    """A note on what follows the pixels and is no element that may: they may have moved; DICOM PS3.5, 7.1 and 7.8."""
+    pixels: Any = dataset.get_item("PixelData")
+    if not isinstance(pixels, RawDataElement) or pixels.length == _UNDEFINED:
+        return ""
+    rest = data[pixels.value_tell + pixels.length :]
+    group = int.from_bytes(rest[:2], "little" if pixels.is_little_endian else "big")
+    known = group in _BEHIND_PIXELS or (group > 0x7FE0 and group % 2)  # private ones are odd
+    is_element = known and len(rest) >= 8 and (pixels.is_implicit_VR or rest[4:6].isalpha())
+    return f"{len(rest):,} bytes behind its pixels are no element" if rest and not is_element else ""
 
 
 def _unsupported(what: str) -> ImageError:

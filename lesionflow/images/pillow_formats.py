@@ -73,7 +73,7 @@ def open_with_pillow(kind: str, data: bytes, width: int, height: int) -> Picture
         profile = header_box(data, b"colr", (2, 3))[3:]
     elif kind == "BMP":
         _check_run_lengths_of_bmp(data)
-        profile, note = _profile_of_bmp(data), _calibration_of_bmp(data)
+        profile, note = _profile_of_bmp(data), joined(_check_size_of_bmp(data), _calibration_of_bmp(data))
     elif kind in ("AVIF", "HEIF"):
         items = read_items(data)
         if (start := hole(data, items)) >= 0:
@@ -287,6 +287,21 @@ def _blocks_of_gif(data: bytes, start: int) -> tuple[bytes, int]:
         parts.append(data[start + 1 : start + 1 + length])
         start += 1 + length
     return b"".join(parts), start + 1
+
+
+def _check_size_of_bmp(data: bytes) -> str:
+    """A note on bytes that are too many, and `ImageError` for too few: Pillow passes over what pads the last row.
+
+    Only where the file says rightly how many there are, as many programs do not.
+    """
+    stated, start = struct.unpack_from("<I4xI", data, 2)
+    width, height, bits = struct.unpack_from(*("<HH2xH", data, 18) if data[14] == 12 else ("<ii2xH", data, 18))
+    whole = start + (width * bits + 31) // 32 * 4 * abs(height)
+    if stated != whole or (data[14] >= 40 and data[30:34] not in (bytes(4), b"\3\0\0\0")):
+        return ""
+    if len(data) < whole:
+        raise ImageError("damaged", "it breaks off")
+    return f"{len(data) - whole:,} bytes more than its pixels" if len(data) > whole else ""
 
 
 def _check_run_lengths_of_bmp(data: bytes) -> None:

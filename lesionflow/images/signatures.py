@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 import struct
 
+import numpy as np
+
 HEAD = 512  # bytes that `sniff` looks at
 # Supported formats; `docs/reference/formats.md` says what is supported of each.
 FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "BMP", "GIF", "JPEG 2000", "AVIF", "HEIF", "DICOM")
@@ -65,6 +67,7 @@ _OTHERS = (
     (rb"....ftyp", "a film, or another file of its kind"),
 )  # fmt: skip
 _BLOCK, _PADDED = 512, 4096  # bytes: of a disk, and at the least of what was not copied
+_BY_CHANCE = 1000  # runs of black, of which one lies between blocks
 _MORE = 16  # zeros that nothing begins with; line feeds that have carriage returns in front of them by no chance
 
 
@@ -111,15 +114,23 @@ def unrecognised(data: bytes) -> tuple[str, str]:
 
 
 def unfinished(data: bytes) -> str:
-    """A note on zeros, or bytes of 255, at the end of pixels that are not compressed, where a copy may have stopped.
+    """A note on zeros, or bytes of 255, in pixels that are not compressed, where a copy may have stopped or left a gap.
 
-    Copies stop between blocks; what is black or white in a picture begins there once in 512 times.
+    Copies stop between blocks; what is black or white in a picture begins there once in 512 times, and ends there as
+    seldom. Of pictures with many such runs a few are between blocks by chance.
     """
+    blocks = np.frombuffer(data, np.uint64, len(data) // _BLOCK * _BLOCK // 8).reshape(-1, _BLOCK // 8)
     for byte, called in ((b"\0", "zeros"), (b"\xff", "255")):
         if data.endswith(byte * _PADDED):
             count = len(data) - len(data.rstrip(byte))
             if (len(data) - count) % _BLOCK == 0:
                 return f"its last {count:,} bytes are {called}, as of a copy that was not finished"
+        filled = np.concatenate([[False], (blocks == np.uint64(int.from_bytes(byte * 8))).all(1), [False]])
+        runs = _BLOCK * np.flatnonzero(filled[1:] != filled[:-1]).reshape(-1, 2)
+        gaps = [(start, end) for start, end in runs if start and byte[0] not in (data[start - 1], *data[end : end + 1])]
+        if len(gaps) * _BY_CHANCE > len(runs):
+            start, end = gaps[0]
+            return f"{end - start:,} bytes from byte {start:,} on are {called}, as of a copy that was not finished"
     return ""
 
 

@@ -259,6 +259,28 @@ def test_the_note_says_where_a_copy_may_have_stopped(format: str, filled: bytes)
         assert found.note == (noted if said else "")
 
 
+@pytest.mark.parametrize("format", ["BMP", "TIFF"])
+@pytest.mark.parametrize("filled", [b"\0", b"\xff"])
+def test_the_note_says_where_a_copy_left_a_gap(format: str, filled: bytes) -> None:
+    data, called = file_bytes(noise((100, 90)), format), {b"\0": "zeros", b"\xff": "255"}[filled]
+    for start, length, said in ((8192, 512, True), (8192, 4096, True), (8000, 4096, False), (8192, 4000, False)):
+        ((_, found),) = decode_frames(data[:start] + filled * length + data[start + length :], 16, 16)
+        assert isinstance(found, Decoded)
+        noted = f"{length:,} bytes from byte {start:,} on are {called}, as of a copy that was not finished"
+        assert found.note == (noted if said else "")
+
+
+def test_one_of_many_runs_of_black_is_no_gap() -> None:
+    """As beside a round field of view: by chance a few begin and end between blocks."""
+    pixels = np.random.default_rng(0).integers(1, 255, (2400, 500, 3), np.uint8)
+    pixels[::2, 20:420] = 0
+    data = bytearray(file_bytes(Image.fromarray(pixels), "BMP"))
+    at = data.index(bytes(1200)) // 512 * 512 + 512
+    data[at - 1] = data[at + 512] = 1
+    ((_, found),) = decode_frames(bytes(data), 16, 16)
+    assert isinstance(found, Decoded) and found.note == ""
+
+
 def test_other_formats_of_pillow_are_not_reached() -> None:
     for format in ("PPM", "TGA", "ICO", "PCX", "EPS"):
         assert reason_of(file_bytes(plain(), format)) == "not_an_image"

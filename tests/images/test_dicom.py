@@ -859,3 +859,17 @@ def test_the_note_says_where_a_copy_may_have_stopped() -> None:
         ((_, found),) = decode_frames(data[:stopped].ljust(len(data), b"\0"), 16, 16)
         assert isinstance(found, Decoded)
         assert ("as of a copy that was not finished" in found.note) == said
+
+
+def test_the_note_says_what_follows_the_pixels_and_is_no_element() -> None:
+    """Bytes that are put in between move what is behind them, and the last pixels behind the end."""
+    data = dicom(np.random.default_rng(0).integers(1, 99, (20, 30, 3), np.uint8), "RGB", size=(20, 30))
+    padding = b"\xfc\xff\xfc\xffOB\0\0\4\0\0\0abcd"
+    private = b"\xe1\x7f\x10\0LO\4\0abcd"
+    for changed, note in (
+        (data, ""), (data + padding, ""), (data + private, ""),
+        (data[:-500] + b"abc" + data[-500:], "3 bytes behind its pixels are no element"),
+        (data[:-500] + b"\r\n" * 20 + data[-500:], "40 bytes behind its pixels are no element"),
+    ):  # fmt: skip
+        ((_, found),) = decode_frames(changed, 16, 16)
+        assert isinstance(found, Decoded) and found.note == note

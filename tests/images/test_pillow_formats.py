@@ -685,6 +685,19 @@ def test_a_gif_whose_pixels_end_before_its_bytes_do_is_damaged() -> None:
         assert not decode(saved(flat, "GIF"), 1, 1).any()
 
 
+def test_a_bmp_of_fewer_bytes_than_it_says_is_damaged_and_of_more_the_note_says_so() -> None:
+    """A byte that is lost moves all that follows, and what is short is only the padding of the last row."""
+    data = saved(Image.effect_noise((31, 20), 90).convert("RGB"), "BMP")
+    decode(data, 20, 31)
+    assert failure(data[:500] + data[501:]) == "damaged: it breaks off"
+    for more, note in ((b"", ""), (b"abc", "3 bytes more than its pixels")):
+        ((_, found),) = decode_frames(data[:500] + more + data[500:], 20, 31)
+        assert isinstance(found, Decoded) and found.note == note
+    unsaid = data[:2] + bytes(4) + data[6:]  # as of programs that write no size
+    ((_, found),) = decode_frames(unsaid + b"abc", 20, 31)
+    assert isinstance(found, Decoded) and np.array_equal(found.pixels, decode(data, 20, 31)) and found.note == ""
+
+
 def bmp_of_run_lengths(packed: bytes, width: int, height: int) -> bytes:
     header = struct.pack("<IiiHHIIIIII", 40, width, height, 1, 8, 1, len(packed), 0, 0, 256, 0)
     greys = b"".join(bytes([grey, grey, grey, 0]) for grey in range(256))
