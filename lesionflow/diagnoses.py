@@ -19,7 +19,12 @@ from lesionflow.errors import MissingError, UsageError, counted, did_you_mean, f
 from lesionflow.storage.location import location_text, path_here
 from lesionflow.yaml_files import read_yaml
 
-MISSING_WORDS = ("", "unknown", "nan", "na", "n/a", "#n/a", "<na>", "none", "null", "?", "-", "--")  # in any column
+# In any column, also in German, Spanish, Portuguese, French and Italian.
+MISSING_WORDS = (
+    "", "unknown", "nan", "na", "n/a", "n.a.", "#n/a", "<na>", "none", "null", "?", "-", "--", ".", "missing",
+    "not known", "not available", "not applicable", "unbekannt", "keine angabe", "k.a.", "desconocido", "desconhecido",
+    "inconnu", "sconosciuto",
+)  # fmt: skip
 # Where a row has several words for its diagnosis, from special to general, these say that the next one is meant. In
 # other columns they are values: ids can be called so.
 NO_DIAGNOSIS = (*MISSING_WORDS, "unk", "indeterminate")

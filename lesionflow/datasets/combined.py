@@ -5,12 +5,13 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from lesionflow.datasets.label_table import is_missing
 from lesionflow.datasets.label_words import read_label_words
 from lesionflow.datasets.labelled import LabelledImages, read_with_words
 from lesionflow.datasets.split import (
@@ -102,10 +103,10 @@ def read_data_sets(
 
 
 def _with_sources(images: LabelledImages) -> LabelledImages:
-    """Add the data set's name as the source of each row, unless its table has sources."""
-    if "source" in images.table.columns:
-        return images
-    return dataclasses.replace(images, table=images.table.assign(source=images.name))
+    """Add the data set's name as the source of each row that has none."""
+    own = images.table.get("source")
+    sources = images.name if own is None else own.where(~is_missing(own), images.name)
+    return dataclasses.replace(images, table=images.table.assign(source=sources))
 
 
 def _named_apart(sets: Sequence[LabelledImages], paths: Sequence[str]) -> list[LabelledImages]:
@@ -248,8 +249,11 @@ def _without_copies(tables: list[pd.DataFrame], names: list[str], cache: Path | 
         # those with copies of an image: earlier ones, too, that are linked by a lesion here.
         known = dict(zip(kept["lesion_id"], kept["dx"], strict=True))
         lesions = set(zip(table["lesion_id"], table["dx"], strict=True))
-        renamed = {lesion: f"{name}/{lesion}" for lesion, dx in lesions if known.get(lesion, dx) != dx}
-        same = [lesion for lesion, dx in lesions if known.get(lesion) == dx]
+        chance = _names_of_files(kept) | _names_of_files(table)
+        others = {lesion for lesion, dx in lesions if known.get(lesion, dx) != dx}
+        renamed = {lesion: f"{name}/{lesion}" for lesion in others | chance & known.keys()}
+        same = [lesion for lesion, dx in lesions if known.get(lesion) == dx and lesion not in renamed]
+        warnings += _shared_ids({*same} - {*table["lesion_id"].iloc[copies]}, others - chance, name)
         before = [*kept["lesion_id"].iloc[original[copies]], *same]
         here = [*table["lesion_id"].iloc[copies], *same]
         one = [group.removeprefix("lesion\t") for group in lesions_and_patients(before, here)]
@@ -281,6 +285,27 @@ def _without_copies(tables: list[pd.DataFrame], names: list[str], cache: Path | 
             f"{first_few(contradicting)}"
         )
     return kept, warnings
+
+
+def _names_of_files(table: pd.DataFrame) -> set[str]:
+    """The ids of lesions that are only called like their images, which anybody may call so, except the archive's."""
+    own = table["lesion_id"][table["lesion_id"] == table["image_id"]]
+    return {*own[~own.str.fullmatch(r"ISIC_\d{7}")]}
+
+
+def _shared_ids(same: Collection[str], others: Collection[str], name: str) -> list[str]:
+    """A warning about lesions that share nothing but an id with one of an earlier data set.
+
+    same: those of the same diagnosis, which count as one lesion; others: those of another diagnosis.
+    """
+    told = (
+        (same, "counts as the same lesion", "count as the same lesions"),
+        (others, "of another diagnosis as another one", "of another diagnosis as others"),
+    )
+    known = [f"{len(ids)} {one if len(ids) == 1 else many}: {first_few(sorted(ids))}" for ids, one, many in told if ids]
+    ids = counted(len(same) + len(others), "lesion id", "is", "are")
+    advice = "if each data set counts its own, write its name before each lesion_id"
+    return [f"{name}: {ids} in a data set before it, too; {', '.join(known)}; {advice}"] if known else []
 
 
 def _check_diagnoses(

@@ -49,17 +49,19 @@ ITS_OWN_COLUMNS = (
     f"diagnosis; it may have {', '.join(FURTHER)}; to name yours, give --labels FILE with 'columns: {{path: YOURS, "
     "diagnosis: YOURS}'"
 )
-# Names of columns that may tell lesions and patients, also in other languages, and are not read as such: these words,
-# with those for a key before or behind them.
+# Names of columns that may tell lesions, patients, their age or sex, also in other languages, and are not read as such:
+# these words, with those for a key before or behind them.
 _KEY = re.compile(
     r"(ident|anonym|pseudonym)[^\W_]*|anon|pseudo|u?uid|(?<!p)ids?|number|nummer|n[uú]mero|num[eé]ro|num|no|nr|n[°º]|code|c[oó]digo|"
     r"codice|key|name|hash|index|idx|[\W_]+"
 )
-_GROUPS = {
+_TELLING = {
     "lesion_id": re.compile("l[eé]si[oó]n(s|e|es|i)?|l(ä|ae)sion(s|en)?|les(ão|ao|ões|oes)|lezyon|moles?"),
     "patient_id": re.compile(
         "patient(s|e|en|es)?|pacientes?|pazient[ei]|hasta|subjects?|participants?|persons?|proband(en)?|cases?|mrn|pid"
     ),
+    "age": re.compile("alter|lebensalter|edad|idade|[aâ]ge|et[aà]|ya[sş]|agegroup|ageapprox|approxage|patientage"),
+    "sex": re.compile("gender|geschlecht|sexo|sexe|sesso|g[eé]nero|cinsiyet|sexatbirth|patientsex"),
 }
 _AGE_IN_YEARS = re.compile(r"age[\W_]*(in[\W_]*)?(years?|yrs?|y)\W*")
 _PARTS_OF_SPLITS = {"train", "training", "val", "valid", "validation", "test", "testing"}
@@ -129,15 +131,24 @@ def _read_own(file: Path) -> pd.DataFrame:
 
 
 def unread_columns(table: pd.DataFrame, file: Path) -> tuple[str, ...]:
-    """Warnings about columns that seem to tell lesions or patients, which a split would tear apart, or a split."""
-    names = [
-        name
-        for column, pattern in _GROUPS.items()
-        for name in (table.columns if column not in table.columns else ())
-        if pattern.fullmatch(_KEY.sub("", name))
-    ]
-    advice = "if they say which images are of one lesion or patient, name them with --labels FILE"
-    found = [f"{file}: not read: {first_few(names)}; {advice} ('columns: {{patient_id: YOURS}}')"] if names else []
+    """Warnings about columns that seem to tell lesions or patients, which a split would tear apart, or a split.
+
+    And about those that seem to tell the patient's age or sex.
+    """
+    found = []
+    for columns, advice in (
+        (("lesion_id", "patient_id"), "if they say which images are of one lesion or patient"),
+        (("age", "sex"), "for figures by age or sex"),
+    ):
+        names = [
+            name
+            for column in columns
+            for name in (table.columns if column not in table.columns else ())
+            if _TELLING[column].fullmatch(_KEY.sub("", name))
+        ]
+        if names:
+            example = f"('columns: {{{columns[-1]}: YOURS}}')"
+            found.append(f"{file}: not read: {first_few(names)}; {advice}, name them with --labels FILE {example}")
     if parts := [name for name in table.columns if re.fullmatch(_PARTS, name) and _tells_parts(table[name], name)]:
         found.append(f"{file}: not read: {first_few(parts)}; {_SPLIT_ANEW}")
     return tuple(found)
@@ -282,6 +293,8 @@ def _with_columns(table: pd.DataFrame, words: LabelWords, file: Path) -> pd.Data
         lacking += [] if set(LABEL_COLUMNS) & set(table.columns) else ["dx or diagnosis"]
         is_data = any(name.startswith("isic_0") or name.endswith(tuple(SUFFIXES)) for name in there)
         hint = ": is that a row of data? Write the names of the columns above it" if is_data else ""
+        if sum(name.startswith("pixel") for name in there) > COLUMNS_TOLD:
+            hint = ": the pixels of images, which are not read from tables; give the images as files, and their labels"
         told = first_few(there, COLUMNS_TOLD)
         raise DataError(
             f"{file}: no column {' and no column '.join(lacking)}; the columns are {told}{hint}. "

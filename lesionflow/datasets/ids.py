@@ -22,6 +22,13 @@ NUMBER = rf"{_DIGITS}({_EXPONENT})?"
 # As programs round long numbers: with a fraction, a plus or more digits than they know. 12e4 may be hexadecimal, an id.
 _ROUNDED = rf"(?=[0-9]*[.,]|[0-9]*[eE]\+|[0-9]{{16}}){_DIGITS}{_EXPONENT}"
 _SPREADSHEET_ERROR = r"#[¡¿]?[A-ZÖ0-9/]+[!?]|#(NV|N/D|N/B|YOK)"  # also as other languages write #N/A
+# Capital and small letters of Greek and Cyrillic that look like Latin ones, and these.
+_LOOKALIKES = str.maketrans(
+    "\u0391\u0392\u0395\u0396\u0397\u0399\u039a\u039c\u039d\u039f\u03a1\u03a4\u03a5\u03a7\u03bf"
+    "\u0410\u0412\u0421\u0415\u041d\u0406\u0408\u041a\u041c\u041e\u0420\u0405\u0422\u0425"
+    "\u0430\u0435\u0456\u0458\u043e\u0440\u0441\u0443\u0445",
+    "ABEZHIKMNOPTYXoABCEHIJKMOPSTXaeijopcyx",
+)
 _MONTH = r"(jan|feb|mar|mär|mrz|apr|may|mai|jun|jul|aug|sept?|oct|okt|nov|dec|dez)\.?"
 _DAY = r"(0?[1-9]|[12][0-9]|3[01])"
 # As spreadsheets show what they take for a day or a month, never in capitals alone, or save in a workbook.
@@ -41,7 +48,7 @@ def check_unchanged(ids: pd.Series, file: Path) -> None:
     for changed, told, more in (
         (rounded, "rounded numbers", ""),
         (dates, "dates, as spreadsheets make of ids", in_capitals),
-        (errors, "errors of a spreadsheet", " once these are corrected"),
+        (errors, "errors of a spreadsheet or formulas without values", " once these are corrected or calculated"),
     ):
         if changed:
             raise DataError(
@@ -51,10 +58,11 @@ def check_unchanged(ids: pd.Series, file: Path) -> None:
 
 
 def rounded_and_lost(values: Iterable[str]) -> tuple[set[str], set[str]]:
-    """The ids that a program has rounded, and errors of spreadsheets in the place of ids."""
+    """The ids that a program has rounded, and errors or formulas of spreadsheets in the place of ids."""
     values = {*values}
     rounded = {value for value in values if re.fullmatch(_ROUNDED, value)} or _of_fifteen_digits(values)
-    return rounded, {value for value in values if value.startswith("#") and re.fullmatch(_SPREADSHEET_ERROR, value)}
+    errors = {value for value in values if value.startswith("#") and re.fullmatch(_SPREADSHEET_ERROR, value)}
+    return rounded, errors | {value for value in values if value.startswith("=")}
 
 
 def _of_fifteen_digits(values: Iterable[str]) -> set[str]:
@@ -71,7 +79,10 @@ def spelled_twice(ids: pd.Series) -> list[str]:
     return [
         f"the column {ids.name} has ids that {told}: {first_few(twice)}; write them alike if they are the same"
         for told, forms in (
-            ("differ only in capitals, blanks or dashes", {value: _spelling(value) for value in values}),
+            (
+                "differ only in capitals, blanks, dashes or letters that look alike",
+                {value: _spelling(value) for value in values},
+            ),
             ("are the same number", numbers),
         )
         if (twice := _alike(forms))
@@ -89,7 +100,8 @@ def _alike(forms: Mapping[str, str]) -> list[str]:
 def _spelling(value: str) -> str:
     """An id without what is easily written in another way, nor seen."""
     if not value.isascii():
-        value = unicodedata.normalize("NFKC", re.sub(r"[\u200b-\u200d\u2060\ufeff]", "", value))
+        plain = unicodedata.normalize("NFKC", re.sub(r"[\u200b-\u200d\u2060\ufeff]", "", value))
+        value = plain.translate(_LOOKALIKES)
     return normalized(value)
 
 

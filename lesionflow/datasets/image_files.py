@@ -37,6 +37,7 @@ _MADE = {
     "thumbnail",
     "preview",
 }
+_PACKED = (".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar")
 MASKS = "masks or thumbnails of another image"
 _DECODING_TELLS = ("empty", "too_large")  # of files that a folder may hold as well as an archive
 
@@ -72,7 +73,7 @@ def find_files(
     if not files:
         inside = " (images within a table are not read: save them as files)" if source.suffix == ".parquet" else ""
         told = f"{no_image_files(folder, left_out)}; give the folder that holds both {source.name} and images"
-        raise DataError(f"{told}{inside}")
+        raise DataError(f"{told}{inside}{_may_lie_in(images)}")
     if "other_name" in table.columns:
         both = columns.isin(names).all(axis=1) & (columns["other_name"] != columns["image_id"])
         if strict:
@@ -150,8 +151,8 @@ def with_files(table: pd.DataFrame, source: Path, incomplete: bool, warnings: li
     named = table["path"].map(file_and_frame)
     there = table["path"].map(is_there)
     broken: list[str] = []
+    base = source if source.is_dir() else source.parent
     if not there.all():
-        base = source if source.is_dir() else source.parent
         packed = _packed([file for file, _ in named[~there]], base, broken, warnings)
         places = [
             packed.get(file, file) + path[len(file) :] for path, (file, _) in zip(table["path"], named, strict=True)
@@ -163,7 +164,7 @@ def with_files(table: pd.DataFrame, source: Path, incomplete: bool, warnings: li
         if broken:
             raise DataError(f"{source}: {told}: {first_few(missing)}; they may lie in {' and '.join(broken)}")
         if not incomplete or len(missing) == len(table):
-            raise DataError(f"{source}: {told}: {first_few(missing)}{_why_not_there(missing[0])}")
+            raise DataError(f"{source}: {told}: {first_few(missing)}{_why_not_there(missing[0], base)}")
         warnings.append(f"{told} and left out: {first_few(missing)}")
     warnings += [f"{told}; no image of the table is missing without it" for told in broken]
     once = ~table["path"].duplicated()  # the first frame has two names
@@ -200,7 +201,7 @@ def _packed(files: Sequence[str], base: Path, broken: list[str], warnings: list[
     return {file: places[0] for file, places in found.items()}
 
 
-def _why_not_there(path: str) -> str:
+def _why_not_there(path: str, base: Path) -> str:
     """The end of a message about a path without an image."""
     if holder_of(path):
         try:
@@ -214,7 +215,7 @@ def _why_not_there(path: str) -> str:
         return f"; there is {found}: write the paths as the files are called"
     if found := next((each for each in names if os.path.splitext(each)[0] in (name, os.path.splitext(name)[0])), ""):
         return f"; there is {found}: write the paths with the endings of the files"
-    return "; paths count from the folder of the table"
+    return _may_lie_in(base) or "; paths count from the folder of the table"
 
 
 def match_images(
@@ -262,7 +263,7 @@ def match_images(
     if missing := [image_id for image_id in image_ids if not files_of[image_id]]:
         told = _without_file(missing, len(image_ids))
         if not incomplete or len(missing) == len(image_ids):
-            raise DataError(f"{source}: {told}: {first_few(missing)}{_what_to_do(missing, by_stem)}")
+            raise DataError(f"{source}: {told}: {first_few(missing)}{_what_to_do(missing, by_stem, folder)}")
         warnings.append(f"{told}, left out: {first_few(missing)}")
         table = table[~table["image_id"].isin(missing)].reset_index(drop=True)
         image_ids = table["image_id"].tolist()
@@ -293,13 +294,15 @@ def stem(file: str) -> str:
     return composed(os.path.splitext(os.path.basename(file))[0])
 
 
-def _what_to_do(missing: Sequence[str], files_of: Mapping[str, object]) -> str:
+def _what_to_do(missing: Sequence[str], files_of: Mapping[str, object], folder: Path) -> str:
     """Why ids have no file: other capitals, or a spreadsheet that took them for numbers."""
     numbers = {str(int(name)): name for name in files_of if name.isascii() and name.isdigit()}
     for image_id in missing:
         number = str(int(Decimal(image_id.replace(",", ".")))) if re.fullmatch(NUMBER, image_id) else ""
         if found := numbers.get(number, ""):
             return f"; there is {found}: the ids were saved as numbers, which changed them; save that column as text"
+    if formula := next((image_id for image_id in missing if image_id.startswith("=")), ""):
+        return f"; {formula} is a formula without a value: open the table in a spreadsheet program and save it"
     if dated := next((image_id for image_id in missing if re.fullmatch(DATED, image_id)), ""):
         return f"; {dated} is a date: a spreadsheet has changed the ids; write them again, in a column of text"
     if any("/" in image_id or "\\" in image_id for image_id in missing):
@@ -307,7 +310,15 @@ def _what_to_do(missing: Sequence[str], files_of: Mapping[str, object]) -> str:
     small = {name.lower(): name for name in files_of}
     if found := next((small[image_id.lower()] for image_id in missing if image_id.lower() in small), ""):
         return f"; there is {found}: write the ids as the files are called"
-    return "; put these images into the folder, or leave the rows out"
+    return _may_lie_in(folder) or "; put these images into the folder, or leave the rows out"
+
+
+def _may_lie_in(folder: Path) -> str:
+    """The end of a message about images that are not there: archives of other kinds in a folder, or one below it."""
+    packed = sorted(
+        file for place in ("*", "*/*") for file in folder.glob(place) if file.name.lower().endswith(_PACKED)
+    )
+    return f"; they may lie in {first_few([str(file) for file in packed])}: unpack what is packed" if packed else ""
 
 
 def digests_of_files(paths: Sequence[str]) -> list[str]:

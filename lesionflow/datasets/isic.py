@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from lesionflow.datasets.ids import check_same_images, without_endings
 from lesionflow.datasets.label_table import (
+    ATTRIBUTES,
     as_numbers,
     confirmation,
     first_known,
@@ -70,7 +71,8 @@ def read_isic_challenge(path: Path) -> RawLabels:
     table.columns = [name.upper() if name.upper() in _MARKS else name.lower() for name in table.columns]
     table = table.rename(columns={"image": "image_id"})
     words = _marked(table, file)
-    table = table[[name for name in ("image_id", "lesion_id", "patient_id") if name in table.columns]]
+    known = ("image_id", "lesion_id", "patient_id", *ATTRIBUTES)
+    table = table[[name for name in known if name in table.columns]]
     table = table.assign(image_id=without_endings(table["image_id"]))
     start = file.name.removesuffix(".csv").removesuffix(_TRUTH)
     folders = [file.parent, file.parent.parent] if path.is_file() else [path, file.parent]

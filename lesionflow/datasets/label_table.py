@@ -15,7 +15,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lesionflow.datasets.class_names import names_in_schema, with_class_names
 from lesionflow.diagnoses import MISSING_WORDS
@@ -24,6 +24,7 @@ from lesionflow.images.signatures import HEAD, sniff
 
 if TYPE_CHECKING:
     import pandas as pd
+    from pyarrow import DataType
     from pyarrow.parquet import ParquetFile
 
 # Names of columns by content; the first one that a table has is used.
@@ -33,11 +34,14 @@ ATTRIBUTES = ("sex", "age", "localization", "dx_type")  # the patient, the body 
 _ONCE = {*IMAGE_COLUMNS, *ID_COLUMNS, *LABEL_COLUMNS, "label", "lesion_id", "patient_id", *ATTRIBUTES}
 COLUMNS_TOLD = 30  # in messages; some tables have a column for each pixel
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
-TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", ".jsonl", ".xlsx", ".parquet")
+JSON_LINES = (".jsonl", ".ndjson")
+TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", *JSON_LINES, ".xlsx", ".parquet")
 MAXIMUM_TABLE_BYTES = 2**30  # of a table; the largest published one, of ISIC 2024, has a quarter
 _ROWS_ABOVE = 50  # of a sheet, in which a header is looked for
 _TEXT_FORMULA = re.compile(r'^="([^"]*)"$')  # `="0012"` keeps its zeros in spreadsheets
 _HIDDEN_ROW = re.compile(rb'<row\b[^>]*\bhidden="(1|true)"')
+# Names within a nested value that mean nothing without those above.
+_OF_ANYTHING = {"id", "uid", "uuid", "name", "number", "key", "code", "value", "hash"}
 _FORMULA, _UNCALCULATED = re.compile(rb"<f[ />]"), re.compile(rb'\bfullCalcOnLoad="(1|true)"')
 _WORKBOOK, _PARQUET = b"PK\x03\x04", b"PAR1"  # how files begin; a workbook is a zip archive
 # How files begin that were given the ending of a table, and what to do.
@@ -60,8 +64,9 @@ ISIC_2016_CLASS = "isic 2016 class"
 _INVISIBLE = "\ufeff\u200b\u200c\u200d\u2060"  # marks of byte order and blanks without width
 OTHER_TABLES = (
     ".json", ".feather", ".arrow", ".xls", ".xlsb", ".ods", ".numbers", ".pkl", ".sav", ".rds", ".dta",
-    ".sqlite", ".sqlite3", ".mdb", ".accdb",
+    ".db", ".sqlite", ".sqlite3", ".mdb", ".accdb",
 )  # fmt: skip
+ARRAYS = (".npz", ".npy", ".mat", ".tfrec", ".tfrecord", ".tfrecords")  # such as MedMNIST's and Kaggle's
 
 
 def read_table(file: Path, columns: Collection[str] | None = None) -> pd.DataFrame:
@@ -91,13 +96,18 @@ def read_table(file: Path, columns: Collection[str] | None = None) -> pd.DataFra
         raise DataError(f"{file}: cannot be read, since it is no ordinary file; give the table as one")
     if file.suffix.lower() in OTHER_TABLES:
         raise DataError(f"{file}: no kind of table that is read; save it as CSV, JSON lines (.jsonl) or Excel (.xlsx)")
+    if file.suffix.lower() in ARRAYS:
+        raise DataError(
+            f"{file}: holds arrays, which are not read; save the images in it as files, and their labels as a table"
+        )
     if _begins_with(file, _WORKBOOK):
         table = _read_workbook(file)[1].copy()
     elif _begins_with(file, _PARQUET):
         table = _read_parquet(file)
     else:
         text = read_text(file)
-        table = _read_json_lines(text, file) if file.suffix.lower() == ".jsonl" else _read_csv(text, file, columns)
+        is_json = file.suffix.lower() in JSON_LINES
+        table = _read_json_lines(text, file) if is_json else _read_csv(text, file, columns)
     table.columns = _told_apart(table.columns)
     if twice := sorted(name for name, count in Counter(map(str.lower, table.columns)).items() if count > 1 and name):
         raise DataError(f"{file}: several columns are called {first_few(twice)}; keep one of each")
@@ -119,14 +129,15 @@ def read_header(file: Path) -> list[str]:
         if _begins_with(file, _WORKBOOK):
             return _told_apart(_read_workbook(file)[1].columns)
         if _begins_with(file, _PARQUET):
-            with _open_parquet(file) as (_, names, _others):
-                return _told_apart(names)
+            with _open_parquet(file) as (parquet, plain, _):
+                columns = [parquet.schema_arrow.empty_table().column(name) for name in plain]
+                return _told_apart(_names_of_paths(path for path, _ in _unnested(plain, columns)))
         with open(file, "rb") as stream:
             text = _decode(stream.read(65_536), file, cut=True)
-        if file.suffix.lower() == ".jsonl":
-            return _told_apart(json.loads(_lines(text).readline()))
+        if file.suffix.lower() in JSON_LINES:
+            return _told_apart(_names_of_paths(_flat(json.loads(_lines(text).readline()))))
         return _told_apart(_first_row(text)[0])
-    except (OSError, ValueError, TypeError, DataError, csv.Error, IndexError):
+    except (OSError, ValueError, TypeError, AttributeError, DataError, csv.Error, IndexError):
         return []
 
 
@@ -226,6 +237,7 @@ def _read_csv(text: str, file: Path, columns: Collection[str] | None) -> pd.Data
                 if len(row) < len(header):
                     cut = "the file seems to be cut off: restore it from a copy, or complete the row"
                     why = f"separate it as the header, not with {other[0]}" if other and len(row) == 1 else cut
+                    why = "it is a comment: leave it out" if row[0].startswith("#") else why
                 elif len(header) < 2 or has_labels(row):
                     why = "leave out what stands above the names of the columns"
                 else:
@@ -253,44 +265,97 @@ def _read_json_lines(text: str, file: Path) -> pd.DataFrame:
         if not line.strip():
             continue
         try:
-            row = json.loads(line)
+            row = json.loads(line, object_pairs_hook=_with_single_keys)
         except ValueError as error:
             raise DataError(f"{file}: line {number} is not JSON ({error}); is the file cut off?") from error
+        except DataError as error:
+            raise DataError(f"{file}: line {number}: {error}; keep one of each") from error
         if not isinstance(row, dict):
             raise DataError(f"{file}: line {number} is no object with the columns as keys")
-        rows.append({key: _as_text(value) for key, value in row.items()})
-    return pd.DataFrame(rows, dtype=str).fillna("")
+        rows.append({path: _as_text(value) for path, value in _flat(row).items()})
+    paths = list(dict.fromkeys(itertools.chain(*rows)))
+    columns = {at: [row.get(path, "") for row in rows] for at, path in enumerate(paths)}
+    return pd.DataFrame(columns, dtype=str).set_axis(_names_of_paths(paths), axis=1)
+
+
+def _with_single_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object of JSON. Raises `DataError` for a key with two values, of which Python takes the last."""
+    found = dict(pairs)
+    if twice := sorted({key for key, value in pairs if value != found[key] and value == value}):
+        raise DataError(f"two values of {first_few(twice)}")
+    return found
+
+
+def _flat(row: Mapping[str, object], above: tuple[str, ...] = ()) -> dict[tuple[str, ...], object]:
+    """The values of an object and of those within it, by the names that lead to each."""
+    found: dict[tuple[str, ...], object] = {}
+    for name, value in row.items():
+        found |= _flat(value, (*above, name)) if isinstance(value, dict) else {(*above, name): value}
+    return found
+
+
+def _names_of_paths(paths: Iterable[tuple[str, ...]]) -> list[str]:
+    """A name for each nested value: its own, or where that means nothing or stands twice, with one or all above it."""
+    forms = [[".".join(path[-depth:]) for depth in (1, 2, len(path))] for path in paths]
+    count = Counter(form.lower() for each in forms for form in {*each})
+    return [
+        next((f for f in each if count[f.lower()] == 1 and f.lower() not in _OF_ANYTHING), each[-1]) for each in forms
+    ]
 
 
 def _read_parquet(file: Path) -> pd.DataFrame:
     import pandas as pd
 
-    with _open_parquet(file) as (parquet, names, others):
+    with _open_parquet(file) as (parquet, plain, others):
+        columns = _unnested(plain, parquet.read(plain).columns)
+        names = _names_of_paths([path for path, _ in columns])
         if others and not image_column(name.lower() for name in names):
             raise DataError(
                 f"{file}: the column {first_few(others)} holds images or lists, not names of files; save the images "
                 "as files, and their paths in a column path"
             )
-        columns = [[_as_text(value) for value in column.to_pylist()] for column in parquet.read(names).columns]
+        values = {at: [_as_text(value) for value in column.to_pylist()] for at, (_, column) in enumerate(columns)}
         classes = names_in_schema(parquet.schema_arrow.metadata)
-    return with_class_names(pd.DataFrame(dict(enumerate(columns)), dtype=str).set_axis(names, axis=1), classes, file)
+    return with_class_names(pd.DataFrame(values, dtype=str).set_axis(names, axis=1), classes, file)
+
+
+def _unnested(names: Iterable[str], columns: Iterable[Any]) -> list[tuple[tuple[str, ...], Any]]:
+    """Columns of pyarrow, those of a nested one in its place, by the names that lead to each."""
+    from pyarrow import types
+
+    found: list[tuple[tuple[str, ...], Any]] = []
+    for name, column in zip(names, columns, strict=True):
+        if types.is_struct(column.type):
+            inner = _unnested([each.name for each in column.type], column.flatten())
+            found += [((name, *path), values) for path, values in inner]
+        else:
+            found.append(((name,), column))
+    return found
 
 
 @contextlib.contextmanager
 def _open_parquet(file: Path) -> Iterator[tuple[ParquetFile, list[str], list[str]]]:
-    """A Parquet file, its columns that text can stand for, and the others: lists, tables and bytes."""
+    """A Parquet file, its columns that text can stand for, and the others: lists, and what has bytes."""
     import pyarrow.parquet
-    from pyarrow import types
 
-    is_other = (types.is_nested, types.is_binary, types.is_large_binary, types.is_fixed_size_binary)
     try:
         with pyarrow.parquet.ParquetFile(file) as parquet:
-            others = [each.name for each in parquet.schema_arrow if any(is_one(each.type) for is_one in is_other)]
+            others = [each.name for each in parquet.schema_arrow if not _is_text(each.type)]
             yield parquet, [name for name in parquet.schema_arrow.names if name not in others], others
     except (OSError, ValueError, OverflowError, pyarrow.ArrowException) as error:
         raise DataError(
             f"{file}: cannot be read as Parquet ({' '.join(str(error).split())}); restore it from a copy"
         ) from error
+
+
+def _is_text(kind: DataType) -> bool:
+    """Whether text can stand for values of a type of pyarrow, or for all that is nested in them."""
+    from pyarrow import types
+
+    if types.is_struct(kind):
+        return all(_is_text(each.type) for each in kind)
+    is_other = (types.is_nested, types.is_binary, types.is_large_binary, types.is_fixed_size_binary)
+    return not any(is_one(kind) for is_one in is_other)
 
 
 def _lines(text: str) -> io.StringIO:
@@ -351,13 +416,13 @@ def _parsed_workbook(file: Path, state: tuple[int, int, int]) -> tuple[str, pd.D
     # Looking for these in all cells takes as long as parsing them.
     special = any(b"mergeCell " in part or _HIDDEN_ROW.search(part) for part in parts)
     hidden = _fill_merged(file, sheets) if special else {}
+    if any(map(_UNCALCULATED.search, parts)) and any(map(_FORMULA.search, parts)):
+        _fill_uncalculated(file, sheets)
     tables = {name: table for name, of in sheets.items() if (table := _below_header(of)) is not None}
     if not tables:
         raise DataError(f"{file}: no sheet has two columns with a header; write the labels into one")
     # What people see, and of that the labels, come first.
     name = min(tables, key=lambda name: (not has_labels(tables[name].columns), name not in visible))
-    if any(map(_UNCALCULATED.search, parts)) and any(map(_FORMULA.search, parts)):
-        _check_calculated(file, name, sheets[name], tables[name])
     return name, tables[name], [other for other in tables if other != name], hidden.get(name, 0)
 
 
@@ -385,18 +450,17 @@ def _fill_merged(file: Path, sheets: Mapping[str, pd.DataFrame]) -> dict[str, in
     return hidden
 
 
-def _check_calculated(file: Path, name: str, cells: pd.DataFrame, table: pd.DataFrame) -> None:
-    """Raise `DataError` for formulas without values, as programs write that leave calculating to spreadsheets."""
+def _fill_uncalculated(file: Path, sheets: Mapping[str, pd.DataFrame]) -> None:
+    """Put formulas without values, as programs write that leave calculating to spreadsheets, in place of nothing."""
     import openpyxl
 
     with contextlib.closing(openpyxl.load_workbook(file, read_only=True)) as book:
-        formulas = [(each.row - 1, each.column - 1) for row in book[name].rows for each in row if each.data_type == "f"]
-    if formulas and all(cells.iat[place] in ("", "0") for place in formulas if place[0] < len(cells)):
-        columns = [str(table.columns[column]) for column in sorted({column for _, column in formulas})]
-        raise DataError(
-            f"{file}: the sheet {name} has formulas without values in {first_few(columns)}; open it in a spreadsheet "
-            "program and save it"
-        )
+        for name, cells in sheets.items():
+            found = [each for row in book[name].rows for each in row if each.data_type == "f"]
+            formulas = {(each.row - 1, each.column - 1): str(each.value) for each in found if each.row <= len(cells)}
+            if all(cells.iat[place] in ("", "0") for place in formulas):
+                for place, formula in formulas.items():
+                    cells.iat[place] = _TEXT_FORMULA.sub(r"\1", formula)
 
 
 def _below_header(cells: pd.DataFrame) -> pd.DataFrame | None:
@@ -412,7 +476,8 @@ def _below_header(cells: pd.DataFrame) -> pd.DataFrame | None:
     body = cells.iloc[start + 1 :].reset_index(drop=True)
     body.columns = cells.iloc[start].tolist()
     body = body.apply(lambda column: column.str.strip())
-    return body[[bool(row) for row in (body != "").any(axis=1)]].reset_index(drop=True)
+    is_row = (body != "").any(axis=1) & (body != list(body.columns)).any(axis=1)  # not the header again
+    return body[is_row.tolist()].reset_index(drop=True)
 
 
 def has_labels(columns: Iterable[object]) -> bool:

@@ -80,7 +80,9 @@ class LabelWords:
         known = self.labels.words
         meanings = known | {normalized(word): known.get(meant, "") for word, meant in (of_data_set or {}).items()}
         meanings |= self.own
-        return [_decide(words, meanings, self.own) for words in rows]
+        rows = [tuple(words) for words in rows]
+        decided = {words: _decide(words, meanings, self.own) for words in dict.fromkeys(rows)}
+        return [decided[words] for words in rows]
 
     def named(self, header: Iterable[str]) -> dict[str, str]:
         """The user's columns in a table, in lower case, by their standard names."""

@@ -24,7 +24,9 @@ from lesionflow.datasets.csv_and_folders import (
     read_diagnosis_folders,
     read_image_folder,
     read_labelled_table,
+    standard_names,
     visible_folders,
+    with_standard_names,
 )
 from lesionflow.datasets.demo.demo_set import DEMO_PREFIX, draw_demo_set
 from lesionflow.datasets.ham10000 import (
@@ -35,6 +37,7 @@ from lesionflow.datasets.ham10000 import (
     is_ham10000,
     read_ham10000,
 )
+from lesionflow.datasets.ids import without_endings, without_folders
 from lesionflow.datasets.image_files import contents_of_files
 from lesionflow.datasets.isic import (
     METADATA,
@@ -45,9 +48,13 @@ from lesionflow.datasets.isic import (
     read_isic_download,
 )
 from lesionflow.datasets.label_table import (
+    ARRAYS,
     OTHER_TABLES,
     TABLE_SUFFIXES,
     has_labels,
+    image_column,
+    is_missing,
+    lowered,
     read_header,
     read_table,
     workbook_notes,
@@ -195,7 +202,8 @@ def read_rows(path: Path, words: LabelWords | None = None) -> tuple[pd.DataFrame
         return table, [warning.replace(str(folder), str(archive)) for warning in warnings]
     raw = read_raw_labels(path, words)
     table, warnings = complete(raw, words)
-    return table, [*workbook_notes(raw.file), *warnings, *_other_labels(path, raw.file), *_without_label(path, raw)]
+    unread = [*_other_labels(path, raw.file), *_other_lesions(raw), *_without_label(path, raw)]
+    return table, [*workbook_notes(raw.file), *warnings, *unread]
 
 
 def _other_labels(folder: Path, read: Path) -> list[str]:
@@ -203,18 +211,43 @@ def _other_labels(folder: Path, read: Path) -> list[str]:
     if not folder.is_dir() or read.is_dir():
         return []
     others = [file for file in _tables(read.parent) if file != read and has_labels(read_header(file))]
-    if differing := [file for file in others if not _are_alike(file, read)]:
+    own = read_table(read) if others else None
+    if differing := [file for file in others if not _is_alike(file, own)]:
         told = counted(len(differing), "further table")
         return [f"{told} of labels beside {read} not read: {first_few([file.name for file in differing])}"]
     return []
 
 
-def _are_alike(file: Path, other: Path) -> bool:
-    """Whether two tables have the same values, such as a workbook and a CSV that was made of it."""
+def _is_alike(file: Path, table: pd.DataFrame | None) -> bool:
+    """Whether a table has the same values as another, such as a workbook and a CSV that was made of it."""
     try:
-        return read_table(file).equals(read_table(other))
+        return read_table(file).equals(table)
     except DataError:
         return False
+
+
+def _other_lesions(raw: RawLabels) -> list[str]:
+    """Warnings about tables that tell the lesions or patients of its images where the one that is read does not."""
+    table, found = raw.table, []
+    folder = raw.file if raw.file.is_dir() else raw.file.parent
+    for column in ("lesion_id", "patient_id"):
+        if column in table.columns and not is_missing(table[column]).all():
+            continue
+        for file in (file for each in (folder, *visible_folders(folder)) for file in _tables(each) if file != raw.file):
+            names = standard_names(name.lower() for name in read_header(file))
+            if column in names and (image := image_column(names)) and _names_any(file, image, table["image_id"]):
+                found.append(f"{raw.file}: has no {column}, and that of {file} is not read: put it into the same table")
+    return found
+
+
+def _names_any(file: Path, column: str, image_ids: pd.Series) -> bool:
+    """Whether a column of a table names any of some images."""
+    try:
+        names = with_standard_names(lowered(read_table(file)))[column]
+    except DataError:
+        return False
+    bare = (without_folders(without_endings(of)) for of in (names, image_ids))
+    return not set.isdisjoint(*map(set, bare))
 
 
 def _without_label(folder: Path, raw: RawLabels) -> list[str]:
@@ -296,6 +329,8 @@ def _read_raw_labels(path: Path, words: LabelWords) -> RawLabels:
         told = f"{path}: the folders tell the diagnoses, and tables beside them are not read: {first_few(beside)}"
         return replace(raw, warnings=(*raw.warnings, told)) if beside else raw
     tables = _tables(path)
+    if len(tables) == 1 and is_isic_download(tables[0]):
+        return read_isic_download(tables[0])
     if len(tables) == 1 and (has_labels(read_header(tables[0])) or has_named_columns(tables[0], words)):
         return read_labelled_table(tables[0], words)  # a workbook, say, or JSON lines
     within = _data_sets_in(path, words)
@@ -336,7 +371,7 @@ def _unknown_layout(folder: Path, words: LabelWords) -> DataError:
     tables = _tables(folder)
     usual = {*TABLE_SUFFIXES} - {".txt"}  # a text may be anything
     broken = _unreadable(file for file in folder.iterdir() if file.suffix.lower() in usual and file not in tables)
-    kinds = (*OTHER_TABLES, ".gz", ".parquet")
+    kinds = (*OTHER_TABLES, *ARRAYS, ".gz", ".parquet")
     others = [file for file in (*folder.glob("*"), *folder.glob("*/*")) if file.suffix.lower() in kinds]
     archives = sorted(file for file in folder.iterdir() if is_archive(file))
     images = next(iter(walk_images(str(folder))), None)
@@ -351,6 +386,8 @@ def _unknown_layout(folder: Path, words: LabelWords) -> DataError:
         advice = f"give the table itself: {first_few(list(map(str, labelled)))}{several if labelled[1:] else ''}"
     elif archives and not images:
         advice = f"give the archive itself: {first_few(list(map(str, archives)))} (unpacked, if it lies in another)"
+    elif tables and (broken := _unreadable(tables)):
+        advice = _first_of(broken)
     elif tables:
         told = first_few([f"{file.name} ({first_few(read_header(file), 7)})" for file in tables])
         advice = f"its tables: {told}; give the one with the labels itself: {ITS_OWN_COLUMNS}"

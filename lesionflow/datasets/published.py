@@ -27,7 +27,7 @@ from lesionflow.datasets.label_table import (
     without_fractions,
 )
 from lesionflow.datasets.raw_labels import RawLabels
-from lesionflow.errors import DataError, first_few
+from lesionflow.errors import DataError, counted, first_few
 from lesionflow.images.containers import HDF5_SUFFIXES, is_member
 
 if TYPE_CHECKING:
@@ -98,6 +98,18 @@ def _ph2(table: pd.DataFrame) -> pd.DataFrame:
     marks = table[["common nevus", "atypical nevus", "melanoma"]]
     marked = (marks != "") & (marks.apply(as_numbers) != 0)
     return table.assign(diagnosis=[" and ".join(marks.columns[row]) for row in marked.to_numpy()])
+
+
+def _midas(table: pd.DataFrame) -> pd.DataFrame:
+    """The diagnosis behind `malignant- ` or `benign-`, of dermoscopic images alone."""
+    told = table["midas_path"].str.extract(r"(?i)^\s*(?:(benign|malignant)\s*-)?\s*(.*)$").fillna("")
+    words = told[1].replace({"sccis": "squamous cell carcinoma in situ"})
+    distance = table["midas_distance"].str.lower()
+    is_photograph = distance != "dscope"
+    return table.assign(
+        diagnosis=words.where(~is_photograph, "photograph, " + distance),
+        benign_malignant=told[0].where(~is_photograph, ""),
+    )
 
 
 def _isic_2017(table: pd.DataFrame) -> pd.DataFrame:
@@ -221,6 +233,19 @@ LAYOUTS = (
         prepare=_benign_or_malignant("malignant"),
     ),
     Layout(
+        "MRA-MIDAS",
+        "Chiou et al. 2025, NEJM AI 2(6), doi:10.1056/AIdbp2400732; doi:10.71718/15nz-jv40 (release_midas.xlsx)",
+        frozenset({"midas_file_name", "midas_path", "midas_distance"}),
+        image="midas_file_name",
+        words=("diagnosis", "benign_malignant"),
+        patient="midas_record_id",
+        sex="midas_gender",
+        age="midas_age",
+        localization="midas_location",
+        incomplete=True,
+        prepare=_midas,
+    ),
+    Layout(
         "Fitzpatrick17k",
         "Groh et al. 2021, CVPR Workshops, arXiv:2104.09957; https://github.com/mattgroh/fitzpatrick17k",
         frozenset({"md5hash", "label", "three_partition_label"}),
@@ -246,6 +271,7 @@ def find_layout(path: Path) -> tuple[Layout, Path] | None:
     """
     found = [(layout, file) for file in _tables(path) if (layout := _layout_of(file))]
     if len(found) > 1 and len({file.with_suffix("") for _, file in found}) == 1:
+        _check_same_words(found[0], found[1])
         found = found[:1]  # the same table as text and as a workbook
     if len(found) > 1:
         told = first_few([f"{file} ({layout.name})" for layout, file in found])
@@ -292,14 +318,7 @@ def read_published(layout: Layout, file: Path, root: Path) -> RawLabels:
     DataError
         For a table that cannot be read.
     """
-    if file.name == PH2_TEXT:
-        table = _read_ph2_text(file)
-    else:
-        table = _joined(lowered(read_table(file, layout.columns)), layout, file)
-        try:
-            table = layout.prepare(table) if layout.prepare else table
-        except DataError as error:
-            raise DataError(f"{file}: {error}") from error
+    table = _read_prepared(layout, file)
     table["image_id"] = [Path(name.replace("\\", "/")).name for name in table[layout.image]]
     if layout.other_name in table.columns:
         table["other_name"] = table[layout.other_name]
@@ -321,6 +340,31 @@ def read_published(layout: Layout, file: Path, root: Path) -> RawLabels:
         file, table, words, images, HIERARCHY, strict=False, incomplete=layout.incomplete, takes=layout.takes,
         others=layout.others, warnings=warnings,
     )  # fmt: skip
+
+
+def _read_prepared(layout: Layout, file: Path) -> pd.DataFrame:
+    """The table with all that belongs to it, prepared. Raises `DataError`."""
+    if file.name == PH2_TEXT:
+        return _read_ph2_text(file)
+    table = _joined(lowered(read_table(file, layout.columns)), layout, file)
+    try:
+        return layout.prepare(table) if layout.prepare else table
+    except DataError as error:
+        raise DataError(f"{file}: {error}") from error
+
+
+def _check_same_words(one: tuple[Layout, Path], other: tuple[Layout, Path]) -> None:
+    """Raise `DataError` where two tables of the same images tell different diagnoses."""
+    told: list[dict[str, tuple[str, ...]]] = []
+    for layout, file in (one, other):
+        table = _read_prepared(layout, file)
+        columns = [table[name] for name in (layout.image, *layout.words) if name in table.columns]
+        told.append({name: tuple(words) for name, *words in zip(*columns, strict=True)})
+    if differing := sorted(name for name, words in told[0].items() if told[1].get(name, words) != words):
+        raise DataError(
+            f"{one[1]}: differs from {other[1].name} beside it in {counted(len(differing), 'image')}: "
+            f"{first_few(differing)}; correct or remove one of the two"
+        )
 
 
 def _joined(table: pd.DataFrame, layout: Layout, file: Path) -> pd.DataFrame:

@@ -33,6 +33,10 @@ _PER_PATIENT = "if they are counted within a patient, write the patient before e
 ORIGIN = ("source", "licence")  # of each row, where a table of several sources tells them
 _SEXES = {"f": "female", "female": "female", "m": "male", "male": "male"}
 _DECIMAL_COMMA = r"^(\d+),(\d+)$"  # as spreadsheets write in many countries
+# An age such as `45 years`, `45 J.` or DICOM's `045Y`.
+_IN_YEARS = r"(?i)^0*(\d+(?:\.\d+)?)\s*(?:y|yrs?|years?(?: old)?|y\.?o|y/o|j|jahre?|años?|anos?|ans?)\.?$"
+OLDEST = 110  # years; beyond that a number is a mistake, such as a year of birth
+MANY_IMAGES = 100  # of a lesion; HAM10000 has up to 6, and clinics that follow one up some dozens
 COLUMNS = ("lesion_id", "patient_id", "image_id", "dx", *ATTRIBUTES, "path")
 
 
@@ -129,7 +133,7 @@ def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]
             )
     else:
         warnings += fill_lesions(table)
-    warnings += _without_patients(table) + _of_several_patients(table)
+    warnings += _without_patients(table) + _of_several_patients(table) + _of_many_images(table)
     table = _without_contradictions(table, raw, words, warnings)
     elsewhere = all_names - names_of_images(table)
     if raw.images is None:
@@ -148,9 +152,23 @@ def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]
     table["sex"] = words_of_sex.map(_SEXES).where(~of_others).fillna(table["sex"])
     if strange := sorted(set(table["sex"][~is_missing(table["sex"])]) - {"female", "male"}):
         warnings.append(f"sex has words besides female and male, each a group of its own: {first_few(strange)}")
-    table["age"] = table["age"].str.replace(_DECIMAL_COMMA, r"\1.\2", regex=True)
+    warnings += _read_ages(table)
     columns = [*COLUMNS, *(name for name in ORIGIN if name in table.columns)]
     return table[columns].sort_values("image_id", ignore_index=True), warnings
+
+
+def _read_ages(table: pd.DataFrame) -> list[str]:
+    """Write ages as numbers of years where they are; returns a warning about others, such as `40-45` and `>85`."""
+    import pandas as pd
+
+    ages = table["age"].str.replace(_DECIMAL_COMMA, r"\1.\2", regex=True).str.replace(_IN_YEARS, r"\1", regex=True)
+    table["age"] = ages
+    others = ages[(ages != "") & ~pd.to_numeric(ages, errors="coerce").between(0, OLDEST)]
+    if others.empty:
+        return []
+    told = first_few([f"{age} ({count})" for age, count in others.value_counts().items()])
+    images = counted(len(others), "image", "has", "have")
+    return [f"{images} an age that is no number of years from 0 to {OLDEST}, and none in figures by age: {told}"]
 
 
 def _contradictions(rows: Sequence[tuple[str, ...]]) -> list[str]:
@@ -196,6 +214,17 @@ def _of_several_patients(table: pd.DataFrame) -> list[str]:
     if not (shared := sorted(patients.index[patients > 1])):
         return []
     return [f"{counted(len(shared), 'lesion', 'has', 'have')} several patients: {first_few(shared)}; {_PER_PATIENT}"]
+
+
+def _of_many_images(table: pd.DataFrame) -> list[str]:
+    """A warning about lesions of so many images that their ids may stand for unknown ones."""
+    counts = table["lesion_id"].value_counts()
+    if not (many := [f"{lesion} ({count})" for lesion, count in counts[counts > MANY_IMAGES].items()]):
+        return []
+    lesions = counted(len(many), "lesion", "has", "have")
+    return [
+        f"{lesions} more than {MANY_IMAGES} images: {first_few(many)}; leave the lesion_id empty where it is not known"
+    ]
 
 
 def _without_contradictions(

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lesionflow.datasets.label_table import is_missing
+from lesionflow.datasets.raw_labels import OLDEST
 
 if TYPE_CHECKING:
     import pandas as pd
 
 COLUMNS = {"dx_type": "confirmation", "age": "age", "sex": "sex", "localization": "body site"}
 UNKNOWN = "unknown"
-OLDEST = 110  # years; beyond that a number is a mistake
 # Bands for metrics of patients by age, wide enough to have lesions of each kind: the band -> the age it ends before.
-AGE_BANDS = {"0-29": 30, "30-44": 45, "45-59": 60, "60-74": 75, "75+": 130}
+AGE_BANDS = {"0-29": 30, "30-44": 45, "45-59": 60, "60-74": 75, "75+": OLDEST + 1}
 
 Crosstab = dict[str, dict[str, int]]  # value -> diagnosis -> images
 

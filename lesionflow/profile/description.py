@@ -19,7 +19,6 @@ from lesionflow.errors import counted, first_few
 from lesionflow.images.duplicates import ALIKE, MAXIMUM_IMAGES, NEAR, grey, is_blank
 from lesionflow.profile.attributes import (
     COLUMNS,
-    OLDEST,
     UNKNOWN,
     Ages,
     Contradiction,
@@ -233,12 +232,6 @@ def _warnings(description: Description) -> Iterator[tuple[str, str]]:
         ]
         yield "missing", f"missing values: {', '.join(told)}"
     ages = description.ages
-    if ages.not_numbers:
-        wrong = counted(len(ages.not_numbers), "age", "is no number", "are not numbers")
-        yield "age", f"{wrong}: {first_few(ages.not_numbers)}"
-    if ages.impossible:
-        impossible = counted(len(ages.impossible), "age", "is", "are")
-        yield "age", f"{impossible} below 0 or above {OLDEST}: {first_few(ages.impossible)}"
     if ages.zero:
         zero = counted(len(ages.zero), "image", "is", "are")
         yield "age", f"{zero} of age 0, which may stand for a missing value: {first_few(ages.zero)}"

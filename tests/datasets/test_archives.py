@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from lesionflow.datasets.labelled import decided_words, read_labelled_images
@@ -107,6 +108,22 @@ def test_archives_beside_the_table_are_read_for_rows_without_a_file(fifty_images
     shutil.copytree(fifty_images / "HAM10000_images_part_1", tmp_path / "unpacked")
     (tmp_path / "HAM10000_images_part_1.zip").write_bytes(b"not opened when each row has a file")
     assert read_labelled_images(tmp_path).digest == found.digest
+
+
+def test_archives_of_other_kinds_that_images_may_lie_in_are_named(fifty_images: Path, tmp_path: Path) -> None:
+    shutil.copy(fifty_images / "HAM10000_metadata.csv", tmp_path)
+    packed = shutil.make_archive(str(tmp_path / "images"), "gztar", fifty_images / "HAM10000_images_part_1")
+    told = f"they may lie in {packed}: unpack what is packed$"
+    with pytest.raises(DataError, match="no image files in this folder.*; " + told):
+        read_labelled_images(tmp_path)
+    shutil.copytree(fifty_images / "HAM10000_images_part_2", tmp_path / "images")
+    with pytest.raises(DataError, match="25 of 50 metadata rows have no image file: .*; " + told):
+        read_labelled_images(tmp_path)
+    rows = pd.read_csv(tmp_path / "HAM10000_metadata.csv", dtype=str)
+    table = rows.assign(path="images/" + rows.pop("image_id") + ".jpg")
+    table.to_csv(tmp_path / "labels.csv", index=False)
+    with pytest.raises(DataError, match="25 of 50 images are not there: .*; " + told):
+        read_labelled_images(tmp_path / "labels.csv")
 
 
 def test_an_archive_that_cannot_be_read_stops_reading_only_where_it_may_be_needed(

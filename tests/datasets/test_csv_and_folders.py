@@ -21,6 +21,8 @@ from lesionflow.model.columns import report_columns
 from lesionflow.profile import copies
 from tests.images.test_dicom import dicom
 
+ALIKE = "differ only in capitals, blanks, dashes or letters that look alike"
+
 
 @pytest.fixture
 def table(demo_folder: Path, tmp_path: Path) -> Path:
@@ -328,6 +330,13 @@ def test_columns_that_seem_to_tell_lesions_or_patients_are_named(table: Path) ->
     assert not read_labelled_images(table).warnings
 
 
+def test_columns_that_seem_to_tell_age_or_sex_are_named(table: Path) -> None:
+    rows = pd.read_csv(table, dtype=str, keep_default_na=False)
+    rows.rename(columns={"age": "Alter", "sex": "Gender"}).assign(age_limit="", sexton="").to_csv(table, index=False)
+    advice = "for figures by age or sex, name them with --labels FILE ('columns: {sex: YOURS}')"
+    assert read_labelled_images(table).warnings == (f"{table}: not read: alter, gender; {advice}",)
+
+
 def test_lesions_that_are_counted_within_a_patient_are_named(table: Path) -> None:
     rows = pd.read_csv(table, dtype=str, keep_default_na=False).drop_duplicates("lesion_id")
     patients = ["P1", "P2", *rows["lesion_id"][2:]]
@@ -344,13 +353,14 @@ def test_ids_that_are_spelled_in_two_ways_are_named(table: Path) -> None:
     rows = pd.read_csv(table, dtype=str, keep_default_na=False)
     rows.assign(patient_id=["P 1", "p-1", *rows["lesion_id"][2:]]).to_csv(table, index=False)
     (told,) = [text for text in read_labelled_images(table).warnings if "capitals" in text]
-    assert told.startswith("the column patient_id has ids that differ only in capitals, blanks or dashes: P 1 and p-1;")
+    assert told.startswith(f"the column patient_id has ids that {ALIKE}: P 1 and p-1;")
     for ids, expected in (
         (["1", "1.0", "02", "2", "10"], "are the same number: 02 and 2, 1 and 1.0;"),
         (
             ["L1", "L1\u200b", "\uff2c2", "L2"],
-            "differ only in capitals, blanks or dashes: L1 and L1\u200b, L2 and \uff2c2;",
+            f"{ALIKE}: L1 and L1\u200b, L2 and \uff2c2;",
         ),
+        (["AB1", "\u0410\u03921", "A1", "\u04141"], f"{ALIKE}: AB1 and \u0410\u03921;"),
         (["1", "10", "100", "1.5", "0", "1e1", "1.01"], ""),
     ):
         rows.assign(patient_id=[*ids, *rows["lesion_id"][len(ids) :]]).to_csv(table, index=False)
@@ -419,6 +429,24 @@ def test_further_tables_of_labels_are_named_if_they_differ(table: Path) -> None:
     found = read_labelled_images(table.parent)
     assert found.digest == expected.digest
     assert found.warnings == (f"2 further tables of labels beside {table} not read: all.jsonl, labels.tsv",)
+
+
+def test_lesions_and_patients_of_a_table_that_is_not_read_are_named(table: Path) -> None:
+    rows = pd.read_csv(table, dtype=str, keep_default_na=False)
+    rows[["path", "diagnosis"]].to_csv(table, index=False)
+    (table.parent / "more").mkdir()
+    beside = table.parent / "more" / "lesions.csv"
+    pd.DataFrame({"Image": ["other", "another"], "Lesion ID": ["1", "2"]}).to_csv(beside, index=False)
+    assert read_labelled_images(table).warnings == (NO_LESIONS,)
+    names = [Path(path).stem for path in rows["path"]]
+    pd.DataFrame({"Image": names, "Lesion ID": rows["lesion_id"], "Patient-ID": "1"}).to_csv(beside, index=False)
+    assert read_labelled_images(table).warnings == (
+        NO_LESIONS,
+        *(
+            f"{table}: has no {name}, and that of {beside} is not read: put it into the same table"
+            for name in ("lesion_id", "patient_id")
+        ),
+    )
 
 
 def test_a_label_that_says_another_diagnosis_is_refused(table: Path) -> None:

@@ -1,3 +1,4 @@
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -140,6 +141,17 @@ def test_a_download_of_isic_cli_says_what_the_ham10000_folder_says(
     columns = ["image_id", "lesion_id", "dx", "age", "sex", "localization"]
     pd.testing.assert_frame_equal(found.table[columns], expected.table[columns])
     assert set(found.table["dx_type"]) == {"histo", "consensus", "unknown"}
+
+
+def test_records_of_the_archives_interface_are_read(fifty_images: Path, tmp_path: Path) -> None:
+    folder = lay_out(fifty_images, tmp_path / "isic", now=True)
+    file = folder / "metadata.csv"
+    rows = pd.read_csv(file, dtype=str, keep_default_na=False).to_dict("records")
+    expected = read_labelled_images(folder).table
+    file.unlink()
+    records = [{"isic_id": row.pop("isic_id"), "metadata": {"clinical": row}} for row in rows]
+    (folder / "images.jsonl").write_text("\n".join(map(json.dumps, records)))
+    pd.testing.assert_frame_equal(read_labelled_images(folder).table, expected)
 
 
 def test_metadata_of_isic_cli_is_known_in_other_capitals_and_under_another_name(

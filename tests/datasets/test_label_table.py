@@ -4,6 +4,7 @@ import codecs
 import contextlib
 import gzip
 import itertools
+import json
 import os
 import re
 import shutil
@@ -108,6 +109,20 @@ def test_json_lines(write: Callable[..., Path]) -> None:
     numbered = read_table(write('{"lesion_id": 7}\n{"lesion_id": 7.0}\n{"lesion_id": 7.5}\n', "n.jsonl"))
     assert numbered["lesion_id"].tolist() == ["7", "7", "7.5"]
     assert read_header(write("5\n", "number.jsonl")) == []
+    assert read_table(write('{"a": 1, "b": 2}\n', "other.NDJSON"))["b"].tolist() == ["2"]
+    with pytest.raises(DataError, match="line 2: two values of dx; keep one of each"):
+        read_table(write('{"dx": "nv", "dx": "nv"}\n{"dx": "nv", "dx": "mel"}\n', "twice.jsonl"))
+
+
+def test_nested_values_are_columns(write: Callable[..., Path], tmp_path: Path) -> None:
+    row = {"image_id": "1", "meta": {"lesion_id": "L1", "patient": {"id": 7}, "age": {"value": 40}}, "age": "old"}
+    names = ["image_id", "lesion_id", "patient.id", "age.value", "age"]
+    file = write(json.dumps(row) + '\n{"image_id": "2"}\n', "nested.jsonl")
+    assert read_header(file) == names
+    assert read_table(file).to_numpy().tolist() == [["1", "L1", "7", "40", "old"], ["2", "", "", "", ""]]
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist([row]), tmp_path / "nested.parquet")
+    assert sorted(read_header(tmp_path / "nested.parquet")) == sorted(names)
+    assert read_table(tmp_path / "nested.parquet")[names].to_numpy().tolist() == [["1", "L1", "7", "40", "old"]]
 
 
 def test_parquet_is_the_same_table(write: Callable[..., Path], tmp_path: Path) -> None:
@@ -234,7 +249,9 @@ def test_visible_sheets_come_before_hidden_ones(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", [None, 0])
-def test_formulas_without_values_are_refused(tmp_path: Path, value: int | None) -> None:
+def test_formulas_without_values_are_refused_where_they_are_needed(tmp_path: Path, value: int | None) -> None:
+    for name in ("a.jpg", "b.jpg"):
+        Image.new("RGB", (8, 8), (len(name), ord(name[0]), 0)).save(tmp_path / name)
     rows = [["path", "dx", "lesion_id", "n"], ["a.jpg", "nv", '="L"&D2', 1], ["b.jpg", "mel", '="L"&D3', 2]]
     file = save_workbook(tmp_path / "labels.xlsx", rows, lambda book: None)
     if value is not None:  # as other programs write
@@ -242,8 +259,13 @@ def test_formulas_without_values_are_refused(tmp_path: Path, value: int | None) 
             file,
             lambda text: text.replace("</f><v></v>", f"</f><v>{value}</v>").replace("</f><v />", f"</f><v>{value}</v>"),
         )
-    with pytest.raises(DataError, match=r"the sheet Sheet has formulas without values in lesion_id; open it in"):
-        read_table(file)
+    with pytest.raises(
+        DataError, match=r'the column lesion_id has errors of a spreadsheet or formulas .*: ="L"&D2, ="L"&D3; save that'
+    ):
+        read_labelled_images(file)
+    edit_sheet(file, lambda text: text.replace("lesion_id", "of_nobody"))
+    assert read_labelled_images(file).table["dx"].tolist() == ["nv", "mel"]
+    edit_sheet(file, lambda text: text.replace("of_nobody", "lesion_id"))
     numbers = iter(("7", "8"))
     edit_sheet(file, lambda text: re.sub("</f><v ?/>|</f><v>0?</v>", lambda _: f"</f><v>{next(numbers)}</v>", text))
     assert read_table(file)["lesion_id"].tolist() == ["7", "8"]  # as programs do that calculate
@@ -352,6 +374,11 @@ def test_the_one_table_of_a_folder_is_read(own: Callable[..., Path], name: str) 
     assert read_labelled_images(csv.parent).digest == expected
 
 
+def test_a_header_that_stands_twice_in_a_sheet_is_no_row(tmp_path: Path) -> None:
+    rows = [["path", "dx"], ["a.jpg", "nv"], [None, None], ["path", "dx"], ["b.jpg", "mel"]]
+    assert read_table(save_workbook(tmp_path / "labels.xlsx", rows, lambda book: None))["dx"].tolist() == ["nv", "mel"]
+
+
 def test_a_workbook_that_breaks_off_is_refused(tmp_path: Path) -> None:
     pytest.importorskip("openpyxl")
     file = tmp_path / "labels.xlsx"
@@ -391,6 +418,10 @@ def test_a_workbook_that_breaks_off_is_refused(tmp_path: Path) -> None:
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
         (b"\n<!DOCTYPE html>", "web page"),
         (b"image_id,note,dx\nISIC_1,a|b,nv\nISIC_2,a|b\n", "row 3 has 2 columns.*cut off"),
+        (
+            b"image_id,note,dx\nISIC_1,a,nv\n# of 2026\n",
+            "row 3 has 1 column.*the header has 3; it is a comment: leave it",
+        ),
     ],
 )
 def test_what_has_no_one_reading_is_refused(write: Callable[..., Path], content: bytes, message: str) -> None:
@@ -409,7 +440,7 @@ def test_what_is_no_text_is_named_by_what_it_is(write: Callable[..., Path], tmp_
         read_table(write(b"\x89\x12\xff\x00abc", "labels.xlsx"))
 
 
-def test_other_kinds_of_tables_are_named(write: Callable[..., Path]) -> None:
+def test_other_kinds_of_tables_are_named(write: Callable[..., Path], tmp_path: Path) -> None:
     for name, content in {
         "json": b"[]",
         "feather": b"ARROW1",
@@ -419,6 +450,12 @@ def test_other_kinds_of_tables_are_named(write: Callable[..., Path]) -> None:
     }.items():
         with pytest.raises(DataError, match="no kind of table that is read; save it as CSV"):
             read_table(write(content, f"labels.{name}"))
+    for name in ("dermamnist.npz", "train00.tfrec"):
+        with pytest.raises(
+            DataError, match=f"{name}: holds arrays, which are not read; save the images in it as files"
+        ):
+            read_labelled_images(write(b"PK\x03\x04", f"arrays/{name}").parent)
+        (tmp_path / "arrays" / name).unlink()
     with pytest.raises(DataError, match="packed with gzip; unpack it"):
         read_labelled_images(write(gzip.compress(TEXT.encode()), "new/labels.csv.gz").parent)
 
@@ -527,9 +564,17 @@ def test_ids_that_lost_their_zeros_are_named(ham: Callable[[Edit], Path]) -> Non
         read_labelled_images(folder)
 
 
-def test_ages_may_have_a_decimal_comma(own: Callable[[Edit], Path]) -> None:
-    found = read_labelled_images(own(lambda rows: rows.assign(age=["45,0", "85+", "7,5", *["50.0"] * 47])))
-    assert sorted(set(found.table["age"])) == ["45.0", "50.0", "7.5", "85+"]
+def test_ages_are_numbers_of_years_and_others_are_counted(own: Callable[[Edit], Path]) -> None:
+    written = ["45,0", "7,5", "46 years", "047Y", "48 J.", "49 años", "0y", "", *["50.0"] * 42]
+    found = read_labelled_images(own(lambda rows: rows.assign(age=written)))
+    assert sorted(set(found.table["age"])) == ["", "0", "45.0", "46", "47", "48", "49", "50.0", "7.5"]
+    assert found.warnings == ()
+    others = ["85+", ">85", "40-45", "40-45", "1980", "6 months"]
+    told = read_labelled_images(own(lambda rows: rows.assign(age=[*others, *["50"] * 44]))).warnings
+    assert told == (
+        "6 images have an age that is no number of years from 0 to 110, and none in figures by age: 40-45 (2), "
+        "85+ (1), >85 (1) and 2 more",
+    )
 
 
 def test_ids_that_a_missing_one_made_numbers_with_a_fraction_are_whole(own: Callable[..., Path]) -> None:
@@ -607,11 +652,21 @@ def test_hexadecimal_lesions_are_no_rounded_numbers(own: Callable[[Edit], Path])
     assert set(ids) <= set(read_labelled_images(table).table["lesion_id"])
 
 
-@pytest.mark.parametrize("word", ["", "NA", "nan", "None", "unknown", "N/A", "#N/A", "-"])
+@pytest.mark.parametrize("word", ["", "NA", "nan", "None", "unknown", "N/A", "#N/A", "-", "n.a.", ".", "Keine Angabe"])
 def test_a_word_for_nothing_is_no_lesion(own: Callable[[Edit], Path], word: str) -> None:
     found = read_labelled_images(own(lambda rows: rows.assign(lesion_id=[word] * 3 + rows["lesion_id"].tolist()[3:])))
     assert found.table["lesion_id"].tolist().count(word) == 0
     assert found.warnings[0].startswith("3 of 50 images have no lesion_id")
+
+
+def test_a_lesion_of_very_many_images_is_named(tmp_path: Path) -> None:
+    rows = [(f"{number}.jpg", "nv", "0" if number < 101 else "1") for number in range(201)]
+    for name, *_ in rows:
+        (tmp_path / name).write_text(name)
+    pd.DataFrame(rows, columns=["path", "dx", "lesion_id"]).to_csv(tmp_path / "labels.csv", index=False)
+    assert read_labelled_images(tmp_path / "labels.csv").warnings == (
+        "1 lesion has more than 100 images: 0 (101); leave the lesion_id empty where it is not known",
+    )
 
 
 def test_two_columns_of_diagnoses_have_to_agree(own: Callable[[Edit], Path]) -> None:

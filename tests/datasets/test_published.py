@@ -97,10 +97,11 @@ def test_isic_2019_with_other_capitals_and_its_lesions_in_one_table(tmp_path: Pa
         (f"ISIC_{number:07}", *(int(name == other) for other in names), "L") for number, name in enumerate(names[:2])
     ]
     truth = pd.DataFrame(rows, columns=["image_id", *names, "lesion_id"])
-    truth.assign(lesion_id=["L1", "L2"]).to_csv(tmp_path / "truth.csv", index=False)
+    truth.assign(lesion_id=["L1", "L2"], sex="male", age="40").to_csv(tmp_path / "truth.csv", index=False)
     save(tmp_path, [f"{row[0]}.jpg" for row in rows])
     images = read_labelled_images(tmp_path)
     assert images.table["dx"].tolist() == ["mel", "nv"] and images.table["lesion_id"].tolist() == ["L1", "L2"]
+    assert set(images.table["sex"]) == {"male"} and set(images.table["age"]) == {"40"}
     truth.assign(dx=["nv", "nv"]).to_csv(tmp_path / "truth.csv", index=False)  # which is what the user says
     assert read_labelled_images(tmp_path).table["dx"].tolist() == ["nv", "nv"]
 
@@ -355,6 +356,41 @@ PH2 = """|| Name || Histological Diagnosis || Clinical Diagnosis || Asymmetry | 
 Legends:
 Clinical Diagnosis: 0 - Common Nevus; 1 - Atypical Nevus; 2 - Melanoma.
 """
+
+
+def test_ph2_whose_text_and_workbook_differ(tmp_path: Path) -> None:
+    pytest.importorskip("openpyxl")
+    (tmp_path / "PH2_dataset.txt").write_text("|| IMD001 ||  || 0 ||\n|| IMD002 ||  || 2 ||\n")
+    rows = {"Image Name": ["IMD001", "IMD002"], "Common Nevus": ["X", ""], "Atypical Nevus": "", "Melanoma": ["", "X"]}
+    pd.DataFrame(rows).to_excel(tmp_path / "PH2_dataset.xlsx", index=False)
+    save(tmp_path, ["IMD001.bmp", "IMD002.bmp"])
+    assert found(read_labelled_images(tmp_path)) == {"IMD001": "nv", "IMD002": "mel"}
+    pd.DataFrame(rows | {"Melanoma": "", "Common Nevus": "X"}).to_excel(tmp_path / "PH2_dataset.xlsx", index=False)
+    with pytest.raises(DataError, match=r"differs from PH2_dataset.xlsx beside it in 1 image: IMD002; correct or"):
+        read_labelled_images(tmp_path)
+
+
+def test_the_dermoscopic_images_of_mra_midas(tmp_path: Path) -> None:
+    pytest.importorskip("openpyxl")
+    words = ["malignant- ak", "malignant- sccis", "malignant- scc", "benign-seborrheic keratosis", "benign-other",
+             "melanocytic tumor, possible re-excision (severe, spitz, aimp)", "malignant- melanoma", ""]  # fmt: skip
+    rows = {
+        "midas_record_id": ["1", "1", "2", "2", "3", "3", "4", "4"],
+        "midas_distance": ["dscope"] * 6 + ["1ft", "dscope"],
+        "midas_path": words,
+        "midas_age": "50",
+        "midas_gender": "female",
+        "midas_file_name": [f"{number}.jpeg" for number in range(8)],
+    }
+    pd.DataFrame(rows).to_excel(tmp_path / "release_midas.xlsx", index=False)
+    save(tmp_path / "images", [f"{number}.jpg" for number in range(8)])
+    images = read_labelled_images(tmp_path)
+    assert found(images) == {"0": "akiec", "1": "akiec", "3": "bkl"}
+    assert images.table["patient_id"].tolist() == ["1", "1", "2"] and set(images.table["sex"]) == {"female"}
+    left_out = "5 images have none of the seven diagnoses and are left out: scc (1), other (1)"
+    assert images.warnings[0].startswith(left_out) and "photograph, 1ft (1)" in images.warnings[0]
+    of_two = read_labelled_images(tmp_path, label_set=BINARY)
+    assert found(of_two) == {"1": "malignant", "2": "malignant", "3": "benign", "4": "benign"}
 
 
 @pytest.mark.parametrize("workbook", [False, True])

@@ -93,7 +93,7 @@ def test_a_small_set_is_counted_as_by_hand(tmp_path: Path) -> None:
     assert told["sizes"] == {"40 x 30": 4, "60 x 60": 2}
     assert told["aspect_ratios"] == {"1.33": 4, "1.00": 2} and told["formats"] == {"PNG": 6}
     assert told["copies"] == [] and told["unreadable"] == {} and told["blank"] == []
-    assert kinds(description) == ["split", "contradiction", "missing", "age", "age", "age"]
+    assert kinds(description) == ["split", "contradiction", "missing", "age", "files"]
     assert str(tmp_path) not in json.dumps(told)
 
 
