@@ -104,8 +104,9 @@ def test_data_sets_of_one_name_are_told_apart(tmp_path: Path) -> None:
 
 def test_ids_that_data_sets_share_by_chance_are_told(tmp_path: Path) -> None:
     rows = many("a", 0)
-    others = [(f"b{image_id}", *row, picture(9000 + at), {}) for at, (image_id, *row, _, _) in enumerate(rows[:20])]
-    others[:2] = [(*row[:2], "vasc", *row[3:]) for row in others[:2]]
+    others: list[Row] = [
+        (f"b{row[0]}", row[1], "vasc" if at < 2 else row[2], picture(9000 + at), {}) for at, row in enumerate(rows[:20])
+    ]
     one, other = write_set(tmp_path / "one", rows), write_set(tmp_path / "other", others)
     images = read_data_sets([str(one), str(other)], cache=tmp_path)
     assert images.table["lesion_id"].nunique() == 36
@@ -120,9 +121,10 @@ def test_ids_that_data_sets_share_by_chance_are_told(tmp_path: Path) -> None:
 def test_images_of_one_name_are_of_one_lesion_only_in_the_archive(tmp_path: Path, archive: bool) -> None:
     sets = []
     for name, first in (("one", 0), ("other", 9000)):
-        rows = many("a", 0)
-        ids = [f"ISIC_{at:07}" if archive else str(at) for at in range(len(rows))]
-        unknown = [(i, "", row[2], picture(first + at), {}) for at, (i, row) in enumerate(zip(ids, rows, strict=True))]
+        unknown: list[Row] = [
+            (f"ISIC_{at:07}" if archive else str(at), "", row[2], picture(first + at), {})
+            for at, row in enumerate(many("a", 0))
+        ]
         sets.append(str(write_set(tmp_path / name, unknown)))
     images = read_data_sets(sets, cache=tmp_path)
     assert images.table["lesion_id"].nunique() == (70 if archive else 140)
@@ -130,7 +132,7 @@ def test_images_of_one_name_are_of_one_lesion_only_in_the_archive(tmp_path: Path
 
 
 def test_rows_without_a_source_are_of_the_data_set(tmp_path: Path) -> None:
-    rows = [(*row[:4], {"source": "clinic" if at % 2 else ""}) for at, row in enumerate(many("a", 0))]
+    rows: list[Row] = [(*row[:4], {"source": "clinic" if at % 2 else ""}) for at, row in enumerate(many("a", 0))]
     images = read_data_sets([str(write_set(tmp_path / "one", rows))], cache=tmp_path)
     assert images.table["source"].value_counts().to_dict() == {"clinic": 35, "labels.csv": 35}
 
