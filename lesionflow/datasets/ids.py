@@ -100,9 +100,10 @@ def _alike(forms: Mapping[str, str]) -> list[str]:
 def _spelling(value: str) -> str:
     """An id without what is easily written in another way, nor seen."""
     if not value.isascii():
-        plain = unicodedata.normalize("NFKC", re.sub(r"[\u200b-\u200d\u2060\ufeff]", "", value))
-        value = plain.translate(_LOOKALIKES)
-    return normalized(value)
+        kinds = [(sign, unicodedata.category(sign)) for sign in unicodedata.normalize("NFKC", value)]
+        seen = "".join("-" if kind == "Pd" else sign for sign, kind in kinds if kind != "Cf")
+        value = seen.translate(_LOOKALIKES).casefold()
+    return normalized(value.removeprefix("'"))  # which spreadsheets put before text
 
 
 def _form(value: str) -> str:

@@ -360,6 +360,8 @@ def test_ids_that_are_spelled_in_two_ways_are_named(table: Path) -> None:
             ["L1", "L1\u200b", "\uff2c2", "L2"],
             f"{ALIKE}: L1 and L1\u200b, L2 and \uff2c2;",
         ),
+        (["L-1", "L\u20131", "'L2", "L2"], f"{ALIKE}: 'L2 and L2, L-1 and L\u20131;"),
+        (["Stra\u00dfe", "STRASSE", "L\u00ad3", "L3"], f"{ALIKE}: L3 and L\u00ad3, STRASSE and Stra\u00dfe;"),
         (["AB1", "\u0410\u03921", "A1", "\u04141"], f"{ALIKE}: AB1 and \u0410\u03921;"),
         (["1", "10", "100", "1.5", "0", "1e1", "1.01"], ""),
     ):
