@@ -298,7 +298,9 @@ def read_raw_labels(path: Path, words: LabelWords) -> RawLabels:
 
 def _read_raw_labels(path: Path, words: LabelWords) -> RawLabels:
     if not (path.is_dir() or path.is_file()):
-        raise DataError(f"{path}: no such folder or table; give the folder that holds {METADATA_NAMES[0]}, or 'demo'")
+        raise DataError(
+            f"{path}: no such folder or table; give a table of labelled images, the folder of a data set, or 'demo'"
+        )
     metadata = find_metadata(path)
     if (table := path if path.is_file() else metadata) is not None and has_named_columns(table, words):
         return read_labelled_table(table, words)

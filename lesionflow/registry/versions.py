@@ -275,7 +275,7 @@ def _connect(tracking_uri: str | None) -> None:
     try:
         connect(tracking_uri)
     except MissingStoreError as error:
-        raise MissingStoreError(f"{error}, or another model with --model{in_its_place()}") from error
+        raise MissingStoreError(f"{error}, or name another model{in_its_place()}") from error
 
 
 @kept_addresses()
@@ -294,7 +294,8 @@ def _ask(
     if number is None:
         raise RegistryError(
             f"no {'version' if alias == LATEST else alias} of {name} in the registry {_registry()}"
-            f"{suggest_model(name, alias)}; {how_to_get_one(name)}, or name another model with --model{in_its_place()}"
+            f"{suggest_model(name, alias)}; {how_to_get_one(name)}, or name another store with --tracking-uri, or "
+            f"another model{in_its_place()}"
         )
     folder = _fetch_version(name, number, download_to, files)
     with registry_errors(f"looking {name}/{number} up"):

@@ -286,7 +286,10 @@ def _table(path: str) -> Source:
     column = _path_column(header)
     if column is None:
         _check_text(header, path, 1)
-        raise DataError(f"{path}: a table of images needs one column '{PATH_COLUMN}', this has: {', '.join(header)}")
+        raise DataError(
+            f"{path}: a table of images needs one column '{PATH_COLUMN}', this has: {', '.join(header)}; rename the "
+            "one that names the files"
+        )
     if len(set(header)) != len(header) or "" in header:
         raise DataError(f"{path}: every column needs a name of its own")
 

@@ -138,7 +138,8 @@ def test_history_says_when_somebody_else_moved_the_alias(contenders: Path) -> No
     )
     mlflow.MlflowClient().set_registered_model_alias(NAME, "champion", "2")
     with pytest.raises(
-        RegistryError, match=rf"mean 'champion'\?\); models:/{NAME}@champion is {NAME}/2, or name another"
+        RegistryError,
+        match=rf"mean 'champion'\?\); models:/{NAME}@champion is {NAME}/2, or name another store with --tracking-uri, ",
     ):
         lesionflow.load(f"models:/{NAME}@chmpion")
     result = invoke("history", NAME)

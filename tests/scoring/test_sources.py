@@ -191,7 +191,7 @@ def test_a_workbook_with_a_second_table_is_not_read_in_part(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("image,dx\na.jpg,nv\n", "needs one column 'path'"),
+        ("image,dx\na.jpg,nv\n", "needs one column 'path', this has: image, dx; rename the one that names the files"),
         ("", "the table is empty"),
         ("\n\n", "the table is empty"),
         ("path,path\na.jpg,b.jpg\n", "needs one column 'path'"),
