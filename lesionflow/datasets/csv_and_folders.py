@@ -66,6 +66,7 @@ _TELLING = {
 _AGE_IN_YEARS = re.compile(r"age[\W_]*(in[\W_]*)?(years?|yrs?|y)\W*")
 _PARTS_OF_SPLITS = {"train", "training", "val", "valid", "validation", "test", "testing"}
 _PARTS = r"split|subset|partition|(data)?set|part|fold"
+_CHOICES = r"((sample|row|image|score)_?)?weights?|(is_?)?(exclude|discard|ignore|include|use)d?|(is_?)?usable|skip"
 _SPLIT_ANEW = "training splits anew: to keep a part apart, give it on its own"
 IMAGE_FOLDER_FILES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 
@@ -133,7 +134,7 @@ def _read_own(file: Path) -> pd.DataFrame:
 def unread_columns(table: pd.DataFrame, file: Path) -> tuple[str, ...]:
     """Warnings about columns that seem to tell lesions or patients, which a split would tear apart, or a split.
 
-    And about those that seem to tell the patient's age or sex.
+    And about those that seem to tell the patient's age or sex, or which rows count.
     """
     found = []
     for columns, advice in (
@@ -151,6 +152,8 @@ def unread_columns(table: pd.DataFrame, file: Path) -> tuple[str, ...]:
             found.append(f"{file}: not read: {first_few(names)}; {advice}, name them with --labels FILE {example}")
     if parts := [name for name in table.columns if re.fullmatch(_PARTS, name) and _tells_parts(table[name], name)]:
         found.append(f"{file}: not read: {first_few(parts)}; {_SPLIT_ANEW}")
+    if choices := [name for name in table.columns if re.fullmatch(_CHOICES, name) and table[name].nunique() > 1]:
+        found.append(f"{file}: not read: {first_few(choices)}; each row counts as one: leave out those that should not")
     return tuple(found)
 
 

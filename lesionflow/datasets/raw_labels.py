@@ -29,7 +29,7 @@ NO_LESIONS = (
     "it is unknown which images show the same lesion: each counts as a lesion of its own, so intervals are too narrow "
     "if some do"
 )
-_PER_PATIENT = "if they are counted within a patient, write the patient before each lesion_id"
+_COUNT_THEIR_OWN = {"patient_id": "patient", "source": "source"}  # within which lesions may be numbered
 ORIGIN = ("source", "licence")  # of each row, where a table of several sources tells them
 _SEXES = {"f": "female", "female": "female", "m": "male", "male": "male"}
 _DECIMAL_COMMA = r"^(\d+),(\d+)$"  # as spreadsheets write in many countries
@@ -133,7 +133,7 @@ def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]
             )
     else:
         warnings += fill_lesions(table)
-    warnings += _without_patients(table) + _of_several_patients(table) + _of_many_images(table)
+    warnings += _without_patients(table) + _of_several(table) + _of_many_images(table)
     table = _without_contradictions(table, raw, words, warnings)
     elsewhere = all_names - names_of_images(table)
     if raw.images is None:
@@ -207,13 +207,21 @@ def _without_patients(table: pd.DataFrame) -> list[str]:
     ]
 
 
-def _of_several_patients(table: pd.DataFrame) -> list[str]:
-    """A warning about lesions that several patients have, as where they are counted within a patient."""
-    known = table[table["patient_id"] != ""]
-    patients = known.groupby("lesion_id")["patient_id"].nunique()
-    if not (shared := sorted(patients.index[patients > 1])):
-        return []
-    return [f"{counted(len(shared), 'lesion', 'has', 'have')} several patients: {first_few(shared)}; {_PER_PATIENT}"]
+def _of_several(table: pd.DataFrame) -> list[str]:
+    """Warnings about lesions that several patients or sources have, as where they are counted within one."""
+    told = []
+    for column, thing in _COUNT_THEIR_OWN.items():
+        if column not in table.columns:
+            continue
+        several = table[table[column] != ""].groupby("lesion_id")[column].nunique()
+        if shared := sorted(several.index[several > 1]):
+            lesions = counted(len(shared), "lesion", "has", "have")
+            told.append(f"{lesions} several {thing}s: {first_few(shared)}; {_counted_within(thing)}")
+    return told
+
+
+def _counted_within(thing: str) -> str:
+    return f"if they are counted within a {thing}, write the {thing} before each lesion_id"
 
 
 def _of_many_images(table: pd.DataFrame) -> list[str]:
@@ -236,10 +244,12 @@ def _without_contradictions(
     lesions = sorted(table["lesion_id"][several].unique())
     if raw.strict:
         told = f"{counted(len(lesions), 'lesion', 'has', 'have')} several diagnoses: {first_few(lesions)}"
-        one = table["patient_id"][several].nunique() < 2
-        raise DataError(
-            f"{raw.file}: {told}; {'' if one else f'{_PER_PATIENT}, or '}correct them, or leave these rows out"
-        )
+        advice = [
+            f"{_counted_within(thing)}, or "
+            for column, thing in _COUNT_THEIR_OWN.items()
+            if column in table.columns and table[column][several].nunique() > 1
+        ]
+        raise DataError(f"{raw.file}: {told}; {''.join(advice[:1])}correct them, or leave these rows out")
     warnings.append(
         f"{counted(len(lesions), 'lesion', 'has', 'have')} several of the {words.count} diagnoses; their "
         f"{counted(several.sum(), 'image', 'is', 'are')} left out: {first_few(lesions)}"

@@ -337,6 +337,27 @@ def test_columns_that_seem_to_tell_age_or_sex_are_named(table: Path) -> None:
     assert read_labelled_images(table).warnings == (f"{table}: not read: alter, gender; {advice}",)
 
 
+def test_columns_that_seem_to_tell_which_rows_count_are_named(table: Path) -> None:
+    rows = pd.read_csv(table, dtype=str, keep_default_na=False)
+    rows.assign(exclude=["yes"] * 9 + ["no"] * (len(rows) - 9), sample_weight="1", weight_kg="70").to_csv(
+        table, index=False
+    )
+    told = f"{table}: not read: exclude; each row counts as one: leave out those that should not"
+    assert read_labelled_images(table).warnings == (told,)
+
+
+def test_lesions_that_are_counted_within_a_source_are_named(table: Path) -> None:
+    rows = pd.read_csv(table, dtype=str, keep_default_na=False).drop_duplicates("lesion_id")
+    rest = rows["lesion_id"].tolist()[2:]
+    same = rows.assign(lesion_id=["1", "1", *rest], source=["A", "B", *["A"] * len(rest)])
+    same.assign(diagnosis=["mel", "mel", *rows["diagnosis"][2:]]).to_csv(table, index=False)
+    within = "if they are counted within a source, write the source before each lesion_id"
+    assert read_labelled_images(table).warnings == (f"1 lesion has several sources: 1; {within}",)
+    same.assign(diagnosis=["mel", "nv", *rows["diagnosis"][2:]]).to_csv(table, index=False)
+    with pytest.raises(DataError, match=f"1 lesion has several diagnoses: 1; {within}, or correct them"):
+        read_labelled_images(table)
+
+
 def test_lesions_that_are_counted_within_a_patient_are_named(table: Path) -> None:
     rows = pd.read_csv(table, dtype=str, keep_default_na=False).drop_duplicates("lesion_id")
     patients = ["P1", "P2", *rows["lesion_id"][2:]]
