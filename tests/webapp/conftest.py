@@ -46,6 +46,7 @@ UNSUPPORTED = {
     "aperture.avif": "a cut AVIF in a browser; 'lesionflow score' reads it",
     "arithmetic.jpg": "JPEG (arithmetic) in a browser; 'lesionflow score' reads it",
     "run_lengths.bmp": "BMP (RLE) in a browser; 'lesionflow score' reads it",
+    "tables.avif": "AVIF (ICC) in a browser; 'lesionflow score' reads it",
     "ink.jpg": "CMYK without Adobe's marker in a browser; 'lesionflow score' reads it",
 }
 PATIENCE = 120  # seconds that the page may take, on a machine that has much to do
@@ -316,6 +317,9 @@ def _draw_what_browsers_pass_over(folder: Path, picture: Image.Image) -> None:
     grey, gamma = picture.convert("L"), struct.pack(">I", 100_000)
     grey.save(folder / "grey_profile.jpg", icc_profile=_grey_profile())
     grey.save(folder / "grey_profile.png", icc_profile=_grey_profile())
+    grey.save(folder / "lightness.png", icc_profile=_grey_profile(b"Lab "))
+    wide = named_profile(12, 13)[0]
+    picture.save(folder / "tables.avif", icc_profile=wide[:20] + b"Lab " + wide[24:])
     for name, image, kind, content in (
         ("turned_by_xmp", picture, b"iTXt", b"XML:com.adobe.xmp" + bytes(5) + b'<x tiff:Orientation="8"/>'),
         ("turned_by_text", picture, b"tEXt", b"Raw profile type exif\0\nexif\n32\n" + exif.tobytes().hex().encode()),
@@ -383,15 +387,15 @@ def png_chunk(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 
-def _grey_profile() -> bytes:
-    """An ICC profile of grey whose curve is an exponent of 1.5."""
+def _grey_profile(space: bytes = b"XYZ ") -> bytes:
+    """An ICC profile of grey whose curve, of light or, where the connection space is Lab, of lightness, is x ** 1.5."""
     tags = {b"wtpt": b"XYZ \0\0\0\0" + struct.pack(">iii", 63190, 65536, 54061),
             b"kTRC": b"curv\0\0\0\0" + struct.pack(">IHH", 1, 384, 0)}  # fmt: skip
     table, body = struct.pack(">I", 2), b""
     for name, content in tags.items():
         table += struct.pack(">4sII", name, 156 + len(body), len(content))
         body += content
-    head = struct.pack(">II I4s4s4s 12x 4s 28x iii", 156 + len(body), 0, 0x02400000, b"mntr", b"GRAY", b"XYZ ", b"acsp",
+    head = struct.pack(">II I4s4s4s 12x 4s 28x iii", 156 + len(body), 0, 0x02400000, b"mntr", b"GRAY", space, b"acsp",
                        63190, 65536, 54061)  # fmt: skip
     return head.ljust(128, b"\0") + table + body
 

@@ -54,6 +54,7 @@ function gammaConversion(gamma, chromaticities) {
 
 const srgbDecoded = (value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
 const srgbEncoded = (light) => (light <= 0.0031308 ? 12.92 * light : 1.055 * light ** (1 / 2.4) - 0.055);
+const lightOf = (lightness) => (lightness > 0.08 ? ((100 * lightness + 16) / 116) ** 3 : lightness / 9.033); // CIE 15, 8.2.1
 const curveOf = (decoded) => Float64Array.from({ length: 256 }, (_, i) => decoded(i / 255));
 const times = (matrix, vector) => matrix.map((row) => row.reduce((sum, value, i) => sum + value * vector[i], 0));
 const transposed = (rows) => [0, 1, 2].map((i) => rows.map((row) => row[i]));
@@ -118,14 +119,18 @@ function readProfile(profile) {
   try {
     const space = latin1(profile, 16, 20);
     if (latin1(profile, 36, 40) !== "acsp" || (space !== "RGB " && space !== "GRAY")) return null;
-    if (latin1(profile, 20, 24) !== "XYZ ") return undefined;
+    const isLab = latin1(profile, 20, 24) === "Lab "; // in which the curve of grey gives lightness
+    if (latin1(profile, 20, 24) !== "XYZ " && !(isLab && space === "GRAY")) return undefined;
     const tags = new Map();
     for (let i = 0, count = view.getUint32(128); i < count; i++) {
       const offset = 132 + 12 * i;
       tags.set(latin1(profile, offset, offset + 4), view.getUint32(offset + 4));
     }
     if (tags.has("A2B0")) return undefined; // tables
-    if (space === "GRAY") return { columns: null, curves: [readCurve(view, tags.get("kTRC"))] };
+    if (space === "GRAY") {
+      const curve = readCurve(view, tags.get("kTRC"));
+      return { columns: null, curves: [isLab ? curve.map(lightOf) : curve] };
+    }
     const columns = ["rXYZ", "gXYZ", "bXYZ"].map((name) => {
       const offset = tags.get(name);
       return [8, 12, 16].map((behind) => view.getInt32(offset + behind) / 65536);

@@ -228,7 +228,10 @@ function avifConversion(data) {
       data.set([0, 1, 0, 13], offset + 8); // sRGB's
     } else if (kind === "prof" || kind === "rICC") {
       convert = profileConversion(data.subarray(offset + 8, offset - 4 + view.getUint32(offset - 4)));
-      if (convert !== undefined) data.set([102, 114, 101, 101], offset); // free
+      if (convert === undefined) { // which Chromium converts otherwise than in files of other formats
+        throw new ImageFailure("unsupported", "AVIF (ICC) in a browser; 'lesionflow score' reads it");
+      }
+      data.set([102, 114, 101, 101], offset); // free
     }
   }
   return convert;

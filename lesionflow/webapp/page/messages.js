@@ -253,7 +253,7 @@ const DETAILS = [
   [/^the file cannot be read, or has changed since it was chosen$/, {
     de: "die Datei ist nicht lesbar oder wurde seit der Auswahl geändert",
     es: "el archivo no se puede leer o ha cambiado desde que se eligió" }],
-  [/^(DICOM|BMP \(RLE\)|JPEG \(.+\)) in a browser; 'lesionflow score' reads it$/, {
+  [/^(DICOM|(?:AVIF|BMP|JPEG) \(.+\)) in a browser; 'lesionflow score' reads it$/, {
     de: "{1} geht im Browser nicht; „lesionflow score“ liest es", es: "{1} no se admite en el navegador; «lesionflow score» lo lee" }],
   [/^a cut AVIF in a browser; 'lesionflow score' reads it$/, {
     de: "beschnittenes AVIF geht im Browser nicht; „lesionflow score“ liest es",
