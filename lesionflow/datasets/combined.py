@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from lesionflow.datasets.label_table import is_missing
+from lesionflow.datasets.label_columns import is_missing
 from lesionflow.datasets.label_words import read_label_words
 from lesionflow.datasets.labelled import LabelledImages, read_with_words
 from lesionflow.datasets.split import (

@@ -19,7 +19,7 @@ from urllib.parse import unquote
 from lesionflow.datasets.class_names import names_in_card, with_class_names
 from lesionflow.datasets.ids import FOLDERS, without_endings
 from lesionflow.datasets.image_files import MASKS, is_any_there, is_there, lie_in_archives, made_of_others
-from lesionflow.datasets.label_table import (
+from lesionflow.datasets.label_columns import (
     COLUMNS_TOLD,
     ID_COLUMNS,
     IMAGE_COLUMNS,
@@ -29,9 +29,8 @@ from lesionflow.datasets.label_table import (
     is_missing,
     is_report,
     lowered,
-    read_header,
-    read_table,
 )
+from lesionflow.datasets.label_table import read_header, read_table
 from lesionflow.datasets.label_words import LabelWords
 from lesionflow.datasets.raw_labels import ORIGIN, RawLabels
 from lesionflow.errors import DataError, UsageError, counted, first_few

@@ -13,7 +13,8 @@ from lesionflow.datasets.csv_and_folders import (
     unread_columns,
     with_standard_names,
 )
-from lesionflow.datasets.label_table import ID_COLUMNS, IMAGE_COLUMNS, lowered, read_table
+from lesionflow.datasets.label_columns import ID_COLUMNS, IMAGE_COLUMNS, lowered
+from lesionflow.datasets.label_table import read_table
 from lesionflow.datasets.label_words import LabelWords
 from lesionflow.datasets.raw_labels import RawLabels
 from lesionflow.errors import DataError, first_few

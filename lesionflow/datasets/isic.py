@@ -20,16 +20,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lesionflow.datasets.ids import check_same_images, without_endings
-from lesionflow.datasets.label_table import (
+from lesionflow.datasets.label_columns import (
     ATTRIBUTES,
     as_numbers,
     confirmation,
     first_known,
     lowered,
-    read_header,
-    read_table,
     require_columns,
 )
+from lesionflow.datasets.label_table import read_header, read_table
 from lesionflow.datasets.raw_labels import RawLabels
 from lesionflow.errors import DataError, counted, first_few
 

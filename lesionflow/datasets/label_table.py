@@ -5,20 +5,19 @@ from __future__ import annotations
 import codecs
 import contextlib
 import csv
-import functools
 import io
 import itertools
 import json
 import re
 import unicodedata
-import zipfile
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lesionflow.datasets.class_names import names_in_schema, with_class_names
-from lesionflow.diagnoses import MISSING_WORDS
+from lesionflow.datasets.label_columns import ONCE, TEXT_FORMULA, as_text, has_labels, image_column
+from lesionflow.datasets.workbook import read_sheet
 from lesionflow.errors import DataError, counted, first_few, os_errors_as
 from lesionflow.images.signatures import HEAD, sniff
 
@@ -27,22 +26,12 @@ if TYPE_CHECKING:
     from pyarrow import DataType
     from pyarrow.parquet import ParquetFile
 
-# Names of columns by content; the first one that a table has is used.
-IMAGE_COLUMNS, LABEL_COLUMNS = ("path", "file_name"), ("dx", "diagnosis")
-ID_COLUMNS = ("image_id", "isic_id", "image", "image_name", "filename")  # files by their names, wherever they lie
-ATTRIBUTES = ("sex", "age", "localization", "dx_type")  # the patient, the body site, how it was confirmed
-_ONCE = {*IMAGE_COLUMNS, *ID_COLUMNS, *LABEL_COLUMNS, "label", "lesion_id", "patient_id", *ATTRIBUTES}
-COLUMNS_TOLD = 30  # in messages; some tables have a column for each pixel
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 JSON_LINES = (".jsonl", ".ndjson")
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", *JSON_LINES, ".xlsx", ".parquet")
 MAXIMUM_TABLE_BYTES = 2**30  # of a table; the largest published one, of ISIC 2024, has a quarter
-_ROWS_ABOVE = 50  # of a sheet, in which a header is looked for
-_TEXT_FORMULA = re.compile(r'^="([^"]*)"$')  # `="0012"` keeps its zeros in spreadsheets
-_HIDDEN_ROW = re.compile(rb'<row\b[^>]*\bhidden="(1|true)"')
 # Names within a nested value that mean nothing without those above.
 _OF_ANYTHING = {"id", "uid", "uuid", "name", "number", "key", "code", "value", "hash"}
-_FORMULA, _UNCALCULATED = re.compile(rb"<f[ />]"), re.compile(rb'\bfullCalcOnLoad="(1|true)"')
 _WORKBOOK, _PARQUET = b"PK\x03\x04", b"PAR1"  # how files begin; a workbook is a zip archive
 # How files begin that were given the ending of a table, and what to do.
 _NO_TEXT = {
@@ -101,7 +90,7 @@ def read_table(file: Path, columns: Collection[str] | None = None) -> pd.DataFra
             f"{file}: holds arrays, which are not read; save the images in it as files, and their labels as a table"
         )
     if _begins_with(file, _WORKBOOK):
-        table = _read_workbook(file)[1].copy()
+        table = read_sheet(file).table.copy()
     elif _begins_with(file, _PARQUET):
         table = _read_parquet(file)
     else:
@@ -119,7 +108,7 @@ def read_table(file: Path, columns: Collection[str] | None = None) -> pd.DataFra
 def _told_apart(columns: Iterable[object]) -> list[str]:
     """The names of columns, without blanks around; where several have a name that means nothing, with their numbers."""
     names = [unicodedata.normalize("NFC", str(name).strip()) for name in columns]
-    twice = {name for name, count in Counter(map(str.lower, names)).items() if count > 1} - _ONCE - {""}
+    twice = {name for name, count in Counter(map(str.lower, names)).items() if count > 1} - ONCE - {""}
     return [f"{name} ({at})" if name.lower() in twice else name for at, name in enumerate(names, start=1)]
 
 
@@ -127,7 +116,7 @@ def read_header(file: Path) -> list[str]:
     """The column names of a table; empty if the file is not a readable table."""
     try:
         if _begins_with(file, _WORKBOOK):
-            return _told_apart(_read_workbook(file)[1].columns)
+            return _told_apart(read_sheet(file).table.columns)
         if _begins_with(file, _PARQUET):
             with _open_parquet(file) as (parquet, plain, _):
                 columns = [parquet.schema_arrow.empty_table().column(name) for name in plain]
@@ -210,7 +199,7 @@ def _first_row(text: str) -> tuple[list[str], str]:
     *_, row, separator = max(readings, key=lambda reading: reading[:2])  # of equal ones the first
     while row and not row[-1].strip():  # rows that end with the separator
         row.pop()
-    return [_TEXT_FORMULA.sub(r"\1", name.strip(_INVISIBLE)) for name in row], separator
+    return [TEXT_FORMULA.sub(r"\1", name.strip(_INVISIBLE)) for name in row], separator
 
 
 def _rows(text: str, separator: str, strict: bool = False) -> Iterator[list[str]]:
@@ -249,7 +238,7 @@ def _read_csv(text: str, file: Path, columns: Collection[str] | None) -> pd.Data
             row[0] = row[0].lstrip(_INVISIBLE)
             chosen = [row[i].strip() for i in wanted]
             if has_formulas:
-                chosen = [_TEXT_FORMULA.sub(r"\1", cell) for cell in chosen]
+                chosen = [TEXT_FORMULA.sub(r"\1", cell) for cell in chosen]
             if chosen not in table[:1]:  # the header again, where tables were joined
                 table.append(chosen)
     except csv.Error as error:
@@ -272,7 +261,7 @@ def _read_json_lines(text: str, file: Path) -> pd.DataFrame:
             raise DataError(f"{file}: line {number}: {error}; keep one of each") from error
         if not isinstance(row, dict):
             raise DataError(f"{file}: line {number} is no object with the columns as keys")
-        rows.append({path: _as_text(value) for path, value in _flat(row).items()})
+        rows.append({path: as_text(value) for path, value in _flat(row).items()})
     paths = list(dict.fromkeys(itertools.chain(*rows)))
     columns = {at: [row.get(path, "") for row in rows] for at, path in enumerate(paths)}
     return pd.DataFrame(columns, dtype=str).set_axis(_names_of_paths(paths), axis=1)
@@ -314,7 +303,7 @@ def _read_parquet(file: Path) -> pd.DataFrame:
                 f"{file}: the column {first_few(others)} holds images or lists, not names of files; save the images "
                 "as files, and their paths in a column path"
             )
-        values = {at: [_as_text(value) for value in column.to_pylist()] for at, (_, column) in enumerate(columns)}
+        values = {at: [as_text(value) for value in column.to_pylist()] for at, (_, column) in enumerate(columns)}
         classes = names_in_schema(parquet.schema_arrow.metadata)
     return with_class_names(pd.DataFrame(values, dtype=str).set_axis(names, axis=1), classes, file)
 
@@ -363,192 +352,12 @@ def _lines(text: str) -> io.StringIO:
     return io.StringIO(text, newline=None)
 
 
-def _as_text(value: object) -> str:
-    """A value of JSON or Parquet: numbers without a fraction are the same id however they are written.
-
-    Those of more digits than a float has keep an exponent, which tells that they are rounded.
-    """
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e16:
-        return str(int(value))
-    return "" if value is None else str(value).strip()
-
-
 def workbook_notes(file: Path) -> list[str]:
     """Notes about tables on other sheets of a workbook, and about its hidden rows; none for other files."""
     if not _begins_with(file, _WORKBOOK):
         return []
-    name, _, others, hidden = _read_workbook(file)
-    notes = [f"the sheet {name} is read, {first_few(others)} left out"] if others else []
-    notes += [f"{counted(hidden, 'hidden row')} of the sheet {name} read as well"] if hidden else []
+    sheet = read_sheet(file)
+    notes = [f"the sheet {sheet.name} is read, {first_few(sheet.others)} left out"] if sheet.others else []
+    if sheet.hidden_rows:
+        notes.append(f"{counted(sheet.hidden_rows, 'hidden row')} of the sheet {sheet.name} read as well")
     return [f"{file}: {note}" for note in notes]
-
-
-def _read_workbook(file: Path) -> tuple[str, pd.DataFrame, list[str], int]:
-    """The name and the table of the sheet that is read, the names of others with tables, and its number of hidden rows.
-
-    Raises `DataError`.
-    """
-    status = file.stat()
-    return _parsed_workbook(file, (status.st_ino, status.st_size, status.st_mtime_ns))
-
-
-@functools.lru_cache(maxsize=1)
-def _parsed_workbook(file: Path, state: tuple[int, int, int]) -> tuple[str, pd.DataFrame, list[str], int]:
-    """The same of a file in some state: what it is, is asked several times before it is read, and parsing is slow."""
-    import pandas as pd
-
-    try:
-        with pd.ExcelFile(file, engine="openpyxl") as book:
-            cells = book.parse(None, dtype=object, header=None, keep_default_na=False, na_filter=False)
-            visible = {name for name in cells if book.book[name].sheet_state == "visible"}
-    except ImportError as error:
-        raise DataError(f"{file}: Excel needs the extra tables (openpyxl); or save the table as CSV") from error
-    except Exception as error:  # of damaged ones, whatever the parsers of their parts raise
-        told = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(
-            f"{file}: a zip archive, and no Excel workbook that can be read ({told}); restore it from a "
-            "copy, or save the table as CSV"
-        ) from error
-    sheets = {name: of.map(_cell_text).astype(str) for name, of in cells.items()}
-    with zipfile.ZipFile(file) as archive:
-        names = [name for name in archive.namelist() if name.startswith(("xl/worksheets/", "xl/workbook.xml"))]
-        parts = [archive.read(name) for name in names]
-    # Looking for these in all cells takes as long as parsing them.
-    special = any(b"mergeCell " in part or _HIDDEN_ROW.search(part) for part in parts)
-    hidden = _fill_merged(file, sheets) if special else {}
-    if any(map(_UNCALCULATED.search, parts)) and any(map(_FORMULA.search, parts)):
-        _fill_uncalculated(file, sheets)
-    tables = {name: table for name, of in sheets.items() if (table := _below_header(of)) is not None}
-    if not tables:
-        raise DataError(f"{file}: no sheet has two columns with a header; write the labels into one")
-    # What people see, and of that the labels, come first.
-    name = min(tables, key=lambda name: (not has_labels(tables[name].columns), name not in visible))
-    return name, tables[name], [other for other in tables if other != name], hidden.get(name, 0)
-
-
-def _cell_text(value: object) -> str:
-    """A value of a cell as text. Numbers of more digits than a cell holds have an exponent."""
-    is_long = isinstance(value, int | float) and abs(value) > 2**53
-    return f"{value:.15g}" if is_long else _as_text(value)
-
-
-def _fill_merged(file: Path, sheets: Mapping[str, pd.DataFrame]) -> dict[str, int]:
-    """Give the value of merged cells, such as a lesion's, to each row that they span: only the first one has it.
-
-    Returns the number of hidden rows, such as a filter leaves, of sheets that have some.
-    """
-    import openpyxl
-
-    book, hidden = openpyxl.load_workbook(file, data_only=True), {}
-    for name, cells in sheets.items():
-        filled = (cells != "").any(axis=1)
-        hidden[name] = sum(filled.get(row - 1, False) for row, told in book[name].row_dimensions.items() if told.hidden)
-        for area in book[name].merged_cells.ranges:
-            if area.min_row <= len(cells) and area.min_col <= cells.shape[1]:
-                first = cells.iat[area.min_row - 1, area.min_col - 1]
-                cells.iloc[area.min_row - 1 : area.max_row, area.min_col - 1] = first
-    return hidden
-
-
-def _fill_uncalculated(file: Path, sheets: Mapping[str, pd.DataFrame]) -> None:
-    """Put formulas without values, as programs write that leave calculating to spreadsheets, in place of nothing."""
-    import openpyxl
-
-    with contextlib.closing(openpyxl.load_workbook(file, read_only=True)) as book:
-        for name, cells in sheets.items():
-            found = [each for row in book[name].rows for each in row if each.data_type == "f"]
-            formulas = {(each.row - 1, each.column - 1): str(each.value) for each in found if each.row <= len(cells)}
-            if all(cells.iat[place] in ("", "0") for place in formulas):
-                for place, formula in formulas.items():
-                    cells.iat[place] = _TEXT_FORMULA.sub(r"\1", formula)
-
-
-def _below_header(cells: pd.DataFrame) -> pd.DataFrame | None:
-    """The table in a sheet; None where it has fewer than two columns."""
-    # The header is the first row with known names, or that is filled as far as any: titles and groups stand above some.
-    filled = (cells != "").sum(axis=1)
-    if not len(filled) or filled.max() < 2:
-        return None
-    labelled = [has_labels(row) for row in cells.head(_ROWS_ABOVE).itertuples(index=False)]
-    start = (
-        int((filled >= max(2, filled.max() // 2)).to_numpy().argmax()) if True not in labelled else labelled.index(True)
-    )
-    body = cells.iloc[start + 1 :].reset_index(drop=True)
-    body.columns = cells.iloc[start].tolist()
-    body = body.apply(lambda column: column.str.strip())
-    is_row = (body != "").any(axis=1) & (body != list(body.columns)).any(axis=1)  # not the header again
-    return body[is_row.tolist()].reset_index(drop=True)
-
-
-def has_labels(columns: Iterable[object]) -> bool:
-    """Whether the columns include image names and labels, which those of a report of scoring are not."""
-    header = {str(name).strip().lower() for name in columns}
-    return bool(image_column(header) and header & {*LABEL_COLUMNS, "label"}) and not is_report(header)
-
-
-def is_report(columns: Iterable[str]) -> bool:
-    """Whether a table with these columns is a report of scoring, whose diagnoses are what a model called."""
-    return {"p_malignant", "malignant", "refer"} <= {*columns}
-
-
-def image_column(header: Iterable[str]) -> str:
-    """The column that names the images, given those of a table in small letters; empty if there is none.
-
-    Hugging Face's image folders may call it `image_file_name`, or so; of several such columns none is meant.
-    """
-    names = list(header)
-    own = [name for name in names if name.endswith("_file_name")]
-    known = (*IMAGE_COLUMNS, *(own if len(own) == 1 else ()), *ID_COLUMNS)
-    return next((name for name in known if name in names), "")
-
-
-def lowered(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with lower-case column names."""
-    return table.set_axis([name.lower() for name in table.columns], axis=1)
-
-
-def require_columns(table: pd.DataFrame, columns: Sequence[str], file: Path) -> None:
-    """Raise `DataError` if a table lacks a column."""
-    if missing := [column for column in columns if column not in table.columns]:
-        raise DataError(f"{file}: no column {', '.join(missing)}; the columns are {first_few(list(table.columns), 7)}")
-
-
-def is_missing(values: pd.Series) -> pd.Series:
-    """Which values, (rows,) of str, are empty or mean missing, such as `NA` and `nan`: (rows,) bool."""
-    return values.str.strip().str.lower().isin(MISSING_WORDS)
-
-
-def without_fractions(ids: pd.Series) -> pd.Series:
-    """Ids that were saved as numbers with a fraction, as pandas does where one is missing: `1.0` or `1,0` is `1`."""
-    known = ids[~is_missing(ids)]
-    whole = len(known) and known.str.fullmatch(r"\d+[.,]0").all()
-    return ids.str.removesuffix(".0").str.removesuffix(",0") if whole else ids
-
-
-def is_missing_word(value: str) -> bool:
-    """Whether one value is empty or means missing."""
-    return value.strip().lower() in MISSING_WORDS
-
-
-def as_numbers(marks: pd.Series) -> pd.Series:
-    """A column of marks as numbers, NaN for anything else: `1`, `1.0`, `1,0` and `True` are 1."""
-    import pandas as pd
-
-    words = {"true": "1", "false": "0"}
-    return pd.to_numeric(marks.str.lower().replace(words).str.replace(",", "."), errors="coerce")
-
-
-def first_known(table: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
-    """The first known value of each row among some columns; `unknown` if there is none."""
-    import pandas as pd
-
-    found = pd.Series("", index=table.index, dtype=str)
-    for column in columns:
-        if column in table.columns:
-            found = found.where(found != "", table[column].str.strip())
-    return found.where(found != "", "unknown")
-
-
-def confirmation(words: pd.Series, known: Mapping[str, str]) -> list[str]:
-    """How diagnoses were confirmed, in HAM10000's words if possible."""
-    return [known.get(word.lower(), word or "unknown") for word in words]

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lesionflow.datasets.label_table import COLUMNS_TOLD, IMAGE_COLUMNS, LABEL_COLUMNS
+from lesionflow.datasets.label_columns import COLUMNS_TOLD, IMAGE_COLUMNS, LABEL_COLUMNS
 from lesionflow.diagnoses import BUILT_IN, HAM10000, NO_DIAGNOSIS, LabelSet, normalized
 from lesionflow.errors import DataError, UsageError, counted, first_few
 from lesionflow.options import FILES, option

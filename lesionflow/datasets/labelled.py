@@ -1,21 +1,18 @@
-"""Loads labelled images in any supported layout, for training and evaluation.
-
-A zip archive is read where it lies: its names become a folder that any layout is read from.
-"""
+"""Loads labelled images in any supported layout, for training and evaluation."""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lesionflow.datasets.class_names import CARD
+from lesionflow.datasets.archive_folder import archive_of, as_folder, path_within
 from lesionflow.datasets.csv_and_folders import (
     ITS_OWN_COLUMNS,
     has_diagnosis_folders,
@@ -47,14 +44,11 @@ from lesionflow.datasets.isic import (
     read_isic_challenge,
     read_isic_download,
 )
+from lesionflow.datasets.label_columns import has_labels, image_column, is_missing, lowered
 from lesionflow.datasets.label_table import (
     ARRAYS,
     OTHER_TABLES,
     TABLE_SUFFIXES,
-    has_labels,
-    image_column,
-    is_missing,
-    lowered,
     read_header,
     read_table,
     workbook_notes,
@@ -63,20 +57,15 @@ from lesionflow.datasets.label_words import LabelWords, read_label_words
 from lesionflow.datasets.published import find_layout, read_published
 from lesionflow.datasets.raw_labels import RawLabels, complete
 from lesionflow.diagnoses import HAM10000, LabelSet
-from lesionflow.errors import DataError, ImageError, counted, first_few
+from lesionflow.errors import DataError, counted, first_few
 from lesionflow.images.containers import (
     HDF5_SUFFIXES,
-    MAXIMUM_BYTES,
-    ZIP_SUFFIX,
-    archive_members,
     holder_of,
     is_archive,
-    read_member,
 )
 from lesionflow.images.discovery import cache_folder, is_hidden, walk_images
 from lesionflow.images.read_bytes import file_and_frame
 from lesionflow.storage.location import location_text, path_here
-from lesionflow.storage.temporary import temporary_folder, told_if_full
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -195,10 +184,10 @@ def read_rows(path: Path, words: LabelWords | None = None) -> tuple[pd.DataFrame
     Raises `DataError`.
     """
     words = words or LabelWords()
-    if archive := _archive_of(path):
-        with _as_folder(archive) as folder:
+    if archive := archive_of(path):
+        with as_folder(archive) as folder:
             table, warnings = read_rows(folder / path.relative_to(archive), words)
-        table["path"] = [_within(archive, name) for name in table["path"]]
+        table["path"] = [path_within(archive, name) for name in table["path"]]
         return table, [warning.replace(str(folder), str(archive)) for warning in warnings]
     raw = read_raw_labels(path, words)
     table, warnings = complete(raw, words)
@@ -276,8 +265,8 @@ def decided_words(
     source = location_text(source, "data")
     words = read_label_words(labels, label_set)
     path = _demo_folder(cache, label_set) if source == DEMO else path_here(source, "data")
-    archive = _archive_of(path)
-    with _as_folder(archive) if archive else contextlib.nullcontext(path) as folder:
+    archive = archive_of(path)
+    with as_folder(archive) if archive else contextlib.nullcontext(path) as folder:
         raw = read_raw_labels(folder / path.relative_to(archive or path), words)
     words.unmet()
     return words.decide(raw.words, raw.of_data_set)
@@ -444,57 +433,3 @@ def _digest(table: pd.DataFrame) -> str:
     for row in zip(table["image_id"], table["lesion_id"], table["dx"], table["content"], strict=True):
         digest.update("\t".join(row).encode() + b"\n")
     return digest.hexdigest()
-
-
-def _archive_of(path: Path) -> Path | None:
-    """The zip archive that is, or has, a data set; None if it lies in none."""
-    return next((Path(each) for each in (path, holder_of(path) or "") if is_archive(each)), None)
-
-
-@contextlib.contextmanager
-def _as_folder(archive: Path) -> Iterator[Path]:
-    """A folder with the tables of an archive, and a unique placeholder for each image.
-
-    `_within` gives the path of an image in the archive.
-
-    Raises
-    ------
-    DataError
-        For an archive that cannot be read; where the block raises one, it names the archive.
-    """
-    with temporary_folder("archive") as temporary:
-        root = temporary / archive.name
-        root.mkdir()
-        there: dict[str, tuple[int, int]] = {}
-        holders: list[str] = []
-        for member in archive_members(archive):
-            content = member.CRC, member.file_size
-            if there.setdefault(member.filename, content) != content:
-                raise DataError(
-                    f"{archive}: contains {member.filename} twice with different content; pack it again with one"
-                )
-            unpacked = root / member.filename
-            if unpacked.suffix.lower() in (ZIP_SUFFIX, *HDF5_SUFFIXES):
-                holders.append(member.filename)
-                continue
-            is_table = unpacked.suffix.lower() in TABLE_SUFFIXES or unpacked.name == CARD
-            if is_table and member.file_size > MAXIMUM_BYTES:
-                raise DataError(f"{archive}: {member.filename} has more than {MAXIMUM_BYTES // 2**20} MiB; unpack it")
-            try:
-                unpacked.parent.mkdir(parents=True, exist_ok=True)
-                unpacked.write_bytes(read_member(archive / member.filename) if is_table else repr(content).encode())
-            except ImageError as error:
-                raise DataError(f"{archive}: {member.filename}: {error.detail}") from error
-            except OSError as error:  # of its name, or a full disk
-                told = told_if_full(error) or f"{error.strerror}; unpack it, and give the folder"
-                raise DataError(f"{archive}: {member.filename}: {told}") from error
-        try:
-            yield root
-        except DataError as error:
-            told = f"; images in {first_few(sorted(holders))} are read where the archive is unpacked" if holders else ""
-            raise DataError(str(error).replace(str(root), str(archive)) + told) from error
-
-
-def _within(archive: Path, path: str) -> str:
-    """The path of an image in the archive from that in its folder."""
-    return os.path.join(archive, os.path.normpath(path.partition(f"{os.sep}{archive.name}{os.sep}")[2]))

@@ -14,18 +14,8 @@ from typing import TYPE_CHECKING
 from lesionflow.datasets.csv_and_folders import visible_folders
 from lesionflow.datasets.ids import check_same_images, without_endings
 from lesionflow.datasets.isic import HIERARCHY, archive_words
-from lesionflow.datasets.label_table import (
-    ISIC_2016_CLASS,
-    TABLE_SUFFIXES,
-    as_numbers,
-    first_known,
-    is_missing,
-    lowered,
-    read_header,
-    read_table,
-    read_text,
-    without_fractions,
-)
+from lesionflow.datasets.label_columns import as_numbers, first_known, is_missing, lowered, without_fractions
+from lesionflow.datasets.label_table import ISIC_2016_CLASS, TABLE_SUFFIXES, read_header, read_table, read_text
 from lesionflow.datasets.raw_labels import RawLabels
 from lesionflow.errors import DataError, counted, first_few
 from lesionflow.images.containers import HDF5_SUFFIXES, is_member

@@ -17,7 +17,7 @@ from lesionflow.datasets.ids import (
     without_folders,
 )
 from lesionflow.datasets.image_files import find_files, match_images, names_of_images, stem, with_files
-from lesionflow.datasets.label_table import ATTRIBUTES, is_missing, without_fractions
+from lesionflow.datasets.label_columns import ATTRIBUTES, is_missing, without_fractions
 from lesionflow.datasets.label_words import LabelWords, unknown_words
 from lesionflow.diagnoses import BINARY, normalized
 from lesionflow.errors import DataError, counted, first_few

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lesionflow.atomic import write_together
-from lesionflow.datasets.label_table import ATTRIBUTES
+from lesionflow.datasets.label_columns import ATTRIBUTES
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.errors import DataError, ImageError, counted, first_few
 from lesionflow.evaluation.call_strength import STRENGTHS, call_strengths

@@ -14,15 +14,8 @@ import numpy as np
 
 from lesionflow.datasets.csv_and_folders import check_no_report, image_columns, one_label, with_standard_names
 from lesionflow.datasets.ids import check_one_image
-from lesionflow.datasets.label_table import (
-    LABEL_COLUMNS,
-    is_missing,
-    is_missing_word,
-    lowered,
-    read_table,
-    without_fractions,
-    workbook_notes,
-)
+from lesionflow.datasets.label_columns import LABEL_COLUMNS, is_missing, is_missing_word, lowered, without_fractions
+from lesionflow.datasets.label_table import read_table, workbook_notes
 from lesionflow.datasets.label_words import LabelWords, unknown_words
 from lesionflow.errors import DataError, counted, first_few, plural
 from lesionflow.evaluation.later_truth import LaterTruth

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lesionflow.datasets.label_table import ATTRIBUTES
+from lesionflow.datasets.label_columns import ATTRIBUTES
 from lesionflow.evaluation.measure import measure
 from lesionflow.evaluation.metrics import Place, in_words, shown_at
 from lesionflow.model.card import Estimate

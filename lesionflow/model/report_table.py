@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lesionflow.datasets.label_table import is_missing_word
+from lesionflow.datasets.label_columns import is_missing_word
 from lesionflow.diagnoses import BINARY, BUILT_IN, LabelSet
 from lesionflow.errors import ReportError, first_few
 from lesionflow.model.columns import (

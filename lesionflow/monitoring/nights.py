@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lesionflow.datasets.label_table import is_missing_word
+from lesionflow.datasets.label_columns import is_missing_word
 from lesionflow.errors import DataError, UsageError
 from lesionflow.model.card import Estimate
 from lesionflow.model.columns import IMAGES, IMAGES_FAILED, LESION

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lesionflow.datasets.label_table import is_missing
+from lesionflow.datasets.label_columns import is_missing
 from lesionflow.datasets.raw_labels import OLDEST
 
 if TYPE_CHECKING:

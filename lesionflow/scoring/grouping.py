@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lesionflow.datasets.ids import rounded_and_lost
-from lesionflow.datasets.label_table import is_missing_word
+from lesionflow.datasets.label_columns import is_missing_word
 from lesionflow.diagnoses import LabelSet
 from lesionflow.errors import DataError, UsageError, did_you_mean, first_few
 from lesionflow.model.card import Calibration

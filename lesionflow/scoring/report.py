@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Protocol
 
-from lesionflow.datasets.label_table import is_missing_word
+from lesionflow.datasets.label_columns import is_missing_word
 from lesionflow.diagnoses import BINARY, HAM10000, ISIC2019, LabelSet
 from lesionflow.errors import MissingError, ReportError, UsageError
 from lesionflow.images.signatures import SUFFIXES

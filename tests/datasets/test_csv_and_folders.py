@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from lesionflow.datasets import image_files
-from lesionflow.datasets.label_table import is_report
+from lesionflow.datasets.label_columns import is_report
 from lesionflow.datasets.labelled import decided_words, read_labelled_images, same_bytes
 from lesionflow.datasets.raw_labels import NO_LESIONS
 from lesionflow.errors import DataError
