@@ -83,9 +83,39 @@ def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]
     DataError
         Which counts what is wrong and names the first few.
     """
-    import pandas as pd
-
     warnings = list(raw.warnings)
+    table = _with_ids(raw, warnings)
+    table["dx"] = _diagnoses(raw, words, warnings)
+    all_names = names_of_images(table)
+    table = table[table["dx"] != ""].reset_index(drop=True)
+    if table.empty:
+        raise DataError(
+            f"{raw.file}: no image of the {words.count} diagnoses; {'; '.join(warnings)}; name the diagnoses that "
+            "there are with --diagnoses, or say with --labels what these words mean"
+        )
+    _check_filled(table["image_id"], raw.file)
+    check_once(table["image_id"], table["dx"], raw.file)
+    if raw.needs_lesions:
+        _check_filled(table["lesion_id"], raw.file)
+    else:
+        warnings += fill_lesions(table)
+    warnings += _without_patients(table) + _of_several(table) + _of_many_images(table)
+    table = _without_contradictions(table, raw, words, warnings)
+    elsewhere = all_names - names_of_images(table)
+    if raw.images is None:
+        table = with_files(table, raw.file, raw.incomplete, warnings)
+    else:
+        files, table = find_files(table, raw.images, raw.file, raw.strict, warnings)
+        files = [file for file in files if (not raw.takes or raw.takes(file)) and stem(file) not in elsewhere]
+        table, unmatched = match_images(table, files, raw.images, raw.file, raw.incomplete)
+        warnings += unmatched
+    warnings += _fill_attributes(table)
+    columns = [*COLUMNS, *(name for name in ORIGIN if name in table.columns)]
+    return table[columns].sort_values("image_id", ignore_index=True), warnings
+
+
+def _with_ids(raw: RawLabels, warnings: list[str]) -> pd.DataFrame:
+    """The table with ids of images, lesions and patients that compare as text; empty where one is not known."""
     table = raw.table.copy()
     if raw.images is not None:
         table["image_id"] = table["image_id"].map(composed)
@@ -101,60 +131,46 @@ def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]
             table[column] = ""
         check_unchanged(table[column], raw.file)
         warnings += spelled_twice(table[column])
+    return table
+
+
+def _diagnoses(raw: RawLabels, words: LabelWords, warnings: list[str]) -> list[str]:
+    """The diagnosis of each row; empty where its word means none of them. Raises `DataError` for unknown words."""
     decided = words.decide(raw.words, raw.of_data_set)
     words.seen_words.update(map(normalized, {word for row in raw.words for word in row}))
     warnings += _contradictions(raw.words)
     if raw.strict and any(name is None for _, name in decided):
         raise unknown_words(raw.file, decided, words, "image" if raw.file.is_dir() else "row")
-    table["dx"] = [name or "" for _, name in decided]
-    other = table["dx"] == ""
-    if other.any():
-        counts = Counter(word for word, name in decided if not name)
-        told = first_few([f"{word} ({count})" for word, count in counts.most_common()], 7)
+    if others := Counter(word for word, name in decided if not name):
         none = f"none of the {words.count} diagnoses"
-        images = counted(other.sum(), "image", f"has {none} and is", f"have {none} and are")
+        images = counted(others.total(), "image", f"has {none} and is", f"have {none} and are")
+        told = first_few([f"{word} ({count})" for word, count in others.most_common()], 7)
         warnings.append(f"{images} left out: {told}")
-    all_names = names_of_images(table)
-    table = table[~other].reset_index(drop=True)
-    if table.empty:
+    return [name or "" for _, name in decided]
+
+
+def _check_filled(ids: pd.Series, file: Path) -> None:
+    """Raise `DataError` for rows without an id."""
+    if empty := int((ids == "").sum()):
         raise DataError(
-            f"{raw.file}: no image of the {words.count} diagnoses; {'; '.join(warnings)}; name the diagnoses that "
-            "there are with --diagnoses, or say with --labels what these words mean"
+            f"{file}: {counted(empty, 'row')} with an empty {ids.name}; fill them in, or leave the rows out"
         )
-    if empty := int((table["image_id"] == "").sum()):
-        raise DataError(
-            f"{raw.file}: {counted(empty, 'row')} with an empty image_id; fill them in, or leave the rows out"
-        )
-    check_once(table["image_id"], table["dx"], raw.file)
-    if raw.needs_lesions:
-        if empty := int((table["lesion_id"] == "").sum()):
-            raise DataError(
-                f"{raw.file}: {counted(empty, 'row')} with an empty lesion_id; fill them in, or leave the rows out"
-            )
-    else:
-        warnings += fill_lesions(table)
-    warnings += _without_patients(table) + _of_several(table) + _of_many_images(table)
-    table = _without_contradictions(table, raw, words, warnings)
-    elsewhere = all_names - names_of_images(table)
-    if raw.images is None:
-        table = with_files(table, raw.file, raw.incomplete, warnings)
-    else:
-        files, table = find_files(table, raw.images, raw.file, raw.strict, warnings)
-        files = [file for file in files if (not raw.takes or raw.takes(file)) and stem(file) not in elsewhere]
-        table, unmatched = match_images(table, files, raw.images, raw.file, raw.incomplete)
-        warnings += unmatched
+
+
+def _fill_attributes(table: pd.DataFrame) -> list[str]:
+    """Write the attributes of each image in the same words, also what is not known; returns warnings about others."""
+    import pandas as pd
+
     for column in ATTRIBUTES:
         nothing = "" if column == "age" else "unknown"
-        told = table[column].str.strip() if column in table.columns else pd.Series("", index=table.index, dtype=str)
-        table[column] = told.where(~is_missing(told), nothing)
-    words_of_sex = table["sex"].str.lower()
-    of_others = words_of_sex.eq("m") & words_of_sex.eq("h").any()  # hombre and mujer
-    table["sex"] = words_of_sex.map(_SEXES).where(~of_others).fillna(table["sex"])
-    if strange := sorted(set(table["sex"][~is_missing(table["sex"])]) - {"female", "male"}):
-        warnings.append(f"sex has words besides female and male, each a group of its own: {first_few(strange)}")
-    warnings += _read_ages(table)
-    columns = [*COLUMNS, *(name for name in ORIGIN if name in table.columns)]
-    return table[columns].sort_values("image_id", ignore_index=True), warnings
+        values = table[column].str.strip() if column in table.columns else pd.Series("", index=table.index, dtype=str)
+        table[column] = values.where(~is_missing(values), nothing)
+    words = table["sex"].str.lower()
+    of_others = words.eq("m") & words.eq("h").any()  # hombre and mujer
+    table["sex"] = words.map(_SEXES).where(~of_others).fillna(table["sex"])
+    strange = sorted(set(table["sex"][~is_missing(table["sex"])]) - {"female", "male"})
+    told = f"sex has words besides female and male, each a group of its own: {first_few(strange)}"
+    return [*([told] if strange else []), *_read_ages(table)]
 
 
 def _read_ages(table: pd.DataFrame) -> list[str]:
