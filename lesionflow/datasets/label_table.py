@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 JSON_LINES = (".jsonl", ".ndjson")
-TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", *JSON_LINES, ".xlsx", ".parquet")
+TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", *JSON_LINES, ".xlsx", ".xlsm", ".parquet", ".pq")
 MAXIMUM_TABLE_BYTES = 2**30  # of a table; the largest published one, of ISIC 2024, has a quarter
 # Names within a nested value that mean nothing without those above.
 _OF_ANYTHING = {"id", "uid", "uuid", "name", "number", "key", "code", "value", "hash"}

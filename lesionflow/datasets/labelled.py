@@ -390,6 +390,7 @@ def _unknown_layout(folder: Path, words: LabelWords) -> DataError:
         advice = (
             f"there is no table of labels; give one with path and diagnosis, the folder with {METADATA_NAMES[0]}, one "
             f"with a folder for each diagnosis{named}, or a published data set as it comes"
+            + (f"; if it lies in {first_few(list(map(str, archives)))}, unpack that" if archives else "")
         )
     return DataError(f"{folder}: no data set of a layout that is read; {advice}")
 

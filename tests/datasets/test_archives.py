@@ -110,6 +110,14 @@ def test_archives_beside_the_table_are_read_for_rows_without_a_file(fifty_images
     assert read_labelled_images(tmp_path).digest == found.digest
 
 
+def test_an_archive_that_the_table_may_lie_in_is_named(fifty_images: Path, tmp_path: Path) -> None:
+    shutil.copytree(fifty_images / "HAM10000_images_part_1", tmp_path / "images")
+    with zipfile.ZipFile(tmp_path / "labels.zip", "w") as archive:
+        archive.write(fifty_images / "HAM10000_metadata.csv", "labels.csv")
+    with pytest.raises(DataError, match=f"no table of labels; .*; if it lies in {tmp_path}/labels.zip, unpack that$"):
+        read_labelled_images(tmp_path)
+
+
 def test_archives_of_other_kinds_that_images_may_lie_in_are_named(fifty_images: Path, tmp_path: Path) -> None:
     shutil.copy(fifty_images / "HAM10000_metadata.csv", tmp_path)
     packed = shutil.make_archive(str(tmp_path / "images"), "gztar", fifty_images / "HAM10000_images_part_1")

@@ -360,14 +360,16 @@ def test_of_a_workbook_the_sheet_with_labels_is_read_and_others_are_named(own: C
         read_table(file)
 
 
-@pytest.mark.parametrize("name", ["labels.xlsx", "labels.tsv"])
+@pytest.mark.parametrize("name", ["labels.xlsx", "labels.xlsm", "labels.tsv", "labels.PQ"])
 def test_the_one_table_of_a_folder_is_read(own: Callable[..., Path], name: str) -> None:
     csv = own(lambda rows: rows)
     expected, table = read_labelled_images(csv).digest, pd.read_csv(csv, dtype=str)
     csv.unlink()
-    if name.endswith(".xlsx"):
+    if ".xls" in name:
         pytest.importorskip("openpyxl")
         table.to_excel(csv.with_name(name), index=False)
+    elif name.endswith(".PQ"):
+        table.to_parquet(csv.with_name(name))
     else:
         table.to_csv(csv.with_name(name), sep="\t", index=False)
     (csv.parent / "notes.txt").write_text("read me\n")
