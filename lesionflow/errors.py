@@ -107,6 +107,12 @@ def first_few(names: Sequence[object], count: int = 3) -> str:
     return shown if len(names) <= count else f"{shown} and {len(names) - count} more"
 
 
+def enumerated(names: Iterable[object]) -> str:
+    """Name all of some things, for a message: `a, b and c`."""
+    *before, last = ["", *map(str, names)]
+    return " and ".join(filter(None, [", ".join(before[1:]), last]))
+
+
 def counted(count: int, thing: str, verb: str = "", verbs: str = "", of: int | None = None) -> str:
     """A count for a message; verb, verbs: its singular and plural verb; of: the total.
 

@@ -26,7 +26,7 @@ from lesionflow.datasets.combined import check_every_diagnosis_trains, read_data
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.split import PARTS, Split
 from lesionflow.defaults import DEFAULT_NAME
-from lesionflow.errors import LesionflowError, RegistryError, StoreError, UsageError, add_to_message
+from lesionflow.errors import LesionflowError, RegistryError, StoreError, UsageError, add_to_message, enumerated
 from lesionflow.evaluation.leaks import find_leak
 from lesionflow.evaluation.learning import History, learning_curves
 from lesionflow.evaluation.metrics import DECIDING
@@ -328,7 +328,7 @@ def _train(
     histories: dict[str, History] = {}
     # One run over the networks' runs, where there are several. The machine's load is kept with the networks' own runs;
     # in that one it would be the same curves once more.
-    resumed, title = begun.run_id if begun else None, " and ".join(config.networks)
+    resumed, title = begun.run_id if begun else None, enumerated(config.networks)
     with tracking.run(title, experiment, system_metrics=not several, resumed=resumed) as run_id:
         setting = config if several else each[config.networks[0]]
         tracking.log_setting(setting.parameters(), images, split)

@@ -23,7 +23,7 @@ from lesionflow.datasets.split import (
     split_by_lesion,
 )
 from lesionflow.diagnoses import HAM10000, LabelSet
-from lesionflow.errors import DataError, counted, first_few
+from lesionflow.errors import DataError, counted, enumerated, first_few
 from lesionflow.images.duplicates import ALIKE, NEAR, correlation_in_light, dark_fields, lit_parts
 from lesionflow.images.pixel_cache import decoded_pixels
 
@@ -92,7 +92,7 @@ def read_data_sets(
     if left == [0]:
         return dataclasses.replace(alone, warnings=tuple(warnings))
     return LabelledImages(
-        name=" and ".join(dict.fromkeys(sets[index].name for index in left)),
+        name=enumerated(dict.fromkeys(sets[index].name for index in left)),
         folder=sets[0].folder,
         table=table,
         digest=_digest([sets[index] for index in left], sum(index < len(data) for index in left)),

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lesionflow.datasets.ids import DATED, NUMBER, check_once, check_one_image, composed
-from lesionflow.errors import DataError, ImageError, counted, first_few
+from lesionflow.errors import DataError, ImageError, counted, enumerated, first_few
 from lesionflow.images.containers import ZIP_SUFFIX, holder_of, is_archive, is_member, read_member
 from lesionflow.images.decode import SEVERAL_FRAMES, count_frames
 from lesionflow.images.discovery import LeftOut, no_image_files, walk_images
@@ -68,7 +68,7 @@ def find_files(
         missing = table["image_id"][~columns.isin(names).any(axis=1)].tolist()
         if broken and missing:
             told = f"{_without_file(missing, len(table))}: {first_few(missing)}"
-            raise DataError(f"{source}: {told}; they may lie in {' and '.join(broken)}")
+            raise DataError(f"{source}: {told}; they may lie in {enumerated(broken)}")
         warnings += [f"{told}; no image of the table is missing without it" for told in broken]
     if not files:
         inside = " (images within a table are not read: save them as files)" if source.suffix == ".parquet" else ""
@@ -162,7 +162,7 @@ def with_files(table: pd.DataFrame, source: Path, incomplete: bool, warnings: li
     if missing := table["path"][~there].tolist():
         told = f"{counted(len(missing), 'image', 'is', 'are', of=len(table))} not there"
         if broken:
-            raise DataError(f"{source}: {told}: {first_few(missing)}; they may lie in {' and '.join(broken)}")
+            raise DataError(f"{source}: {told}: {first_few(missing)}; they may lie in {enumerated(broken)}")
         if not incomplete or len(missing) == len(table):
             raise DataError(f"{source}: {told}: {first_few(missing)}{_why_not_there(missing[0], base)}")
         warnings.append(f"{told} and left out: {first_few(missing)}")

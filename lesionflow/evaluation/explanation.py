@@ -57,8 +57,9 @@ def explanation_picture(about: Explanation, card: Card, calibration: Calibration
         axes.spines[:].set_visible(False)
     seen = "the whole image" if about.cut < 0.005 else f"{about.cut:.0%}, at the edges, is cut off"
     plain.set_title(f"what the network sees:\n{seen}", fontsize=SMALL, loc="left")
-    chances = f"{percent(about.occlusion.probability)}, down to {percent(about.occlusion.lowest)} if covered"
-    mapped.set_title(f"what speaks for {explained}:\n{chances}", fontsize=SMALL, loc="left")
+    found = about.occlusion
+    chances = f"{percent(found.probability)}, {percent(found.lowest)} to {percent(found.highest)} if covered"
+    mapped.set_title(f"for and against {explained}:\n{chances}", fontsize=SMALL, loc="left")
     _draw_map(mapped, about.occlusion.drop, about.image.shape)
     _draw_bars(below.subplots(), about.said, card.prior)
     name = about.name if len(about.name) <= LONGEST_PATH else "…" + about.name[1 - LONGEST_PATH :]

@@ -27,7 +27,8 @@ class Occlusion:
 
     diagnosis: int  # index into the label set
     probability: float  # nothing covered
-    lowest: float  # the same with the patch covered that matters most
+    lowest: float  # the same with the patch covered that speaks most for it
+    highest: float  # and with the one covered that speaks most against it
     drop: np.ndarray  # (height, width) float64: the fall of its log odds, a mean over patches on a pixel
 
 
@@ -78,7 +79,8 @@ def occlude(
     for fall, (top, left) in zip(falls, corners, strict=True):
         total[top : top + tall, left : left + wide] += fall * weight
         weights[top : top + tall, left : left + wide] += weight
-    return Occlusion(asked, probability, float(min(probability, chance.min())), total / weights)
+    lowest, highest = float(min(probability, chance.min())), float(max(probability, chance.max()))
+    return Occlusion(asked, probability, lowest, highest, total / weights)
 
 
 def occlusion_heatmap(predict: Predict, pixels: np.ndarray, index: int, true: int, **options: Any) -> Heatmap:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lesionflow import pages
-from lesionflow.errors import counted
+from lesionflow.errors import counted, enumerated
 from lesionflow.model.card import Estimate, strict_json
 from lesionflow.monitoring.nights import Night
 from lesionflow.monitoring.performance import ESTIMATES
@@ -290,7 +290,7 @@ def _compared(night: Night) -> str:
 
 def _waiting(watched: WatchedNight) -> str:
     waiting = watched.night.waiting
-    told = " and ".join(f"{count:,} {why}" for why, count in waiting.items())
+    told = enumerated(f"{count:,} {why}" for why, count in waiting.items())
     rows = counted(sum(waiting.values()), f"{watched.night.thing} of {watched.night.name}", "is", "are")
     return f"{rows} for a person to look at: {told}."
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from lesionflow.errors import enumerated
 from lesionflow.evaluation.metrics import in_words
 from lesionflow.evaluation.model_card import data_licence, licence_of
 from lesionflow.model.card import ABOUT_FILE, DISTANCE, IMAGE, PROBABILITIES, SINGLE, Card, dataset_name
@@ -195,7 +196,7 @@ def tested_on(card: Card) -> str:
         return "lesionflow demo"
     sources = [source["name"] for source in card.training.get("sources", ()) if source["images"].get("test")]
     names = sources or [card.data_name]
-    return " and ".join(map(dataset_name, names))
+    return enumerated(map(dataset_name, names))
 
 
 def _identifier(text: str) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.split import Split
-from lesionflow.errors import DataError, LesionflowError, RegistryError, UsageError, add_to_message
+from lesionflow.errors import DataError, LesionflowError, RegistryError, UsageError, add_to_message, enumerated
 from lesionflow.options import SEPARATOR, option_name
 from lesionflow.storage.temporary import temporary_folder
 from lesionflow.tracking.client import active_run_id, found_or_none, mlflow, registry_errors, without_password
@@ -86,7 +86,7 @@ def telling_what_moved(named: Mapping[str, Any]) -> Iterator[None]:
             if any(path and path in str(error) and not os.path.exists(path) for path in paths[name])
         ]
         if gone:
-            add_to_message(error, f"if it has moved, give its new location beside --resume, with {' and '.join(gone)}")
+            add_to_message(error, f"if it has moved, give its new location beside --resume, with {enumerated(gone)}")
         raise
 
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from lesionflow.defaults import no_collection
-from lesionflow.errors import MissingError, UsageError, did_you_mean
+from lesionflow.errors import MissingError, UsageError, did_you_mean, enumerated
 from lesionflow.progress import without_notices
 
 BACKENDS = ("tensorflow", "jax", "torch")
@@ -89,5 +89,5 @@ def check_export(networks: Sequence[str]) -> None:
         )
     if name == "jax" and (pooled := [network for network in networks if network in MAX_POOLING]):
         raise UsageError(
-            f"{VARIABLE}=jax: {OWN_EXPORT[name]} cannot export the max pooling of {' and '.join(pooled)}; {install}"
+            f"{VARIABLE}=jax: {OWN_EXPORT[name]} cannot export the max pooling of {enumerated(pooled)}; {install}"
         )

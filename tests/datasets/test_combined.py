@@ -18,10 +18,17 @@ from lesionflow.datasets.combined import (
 from lesionflow.datasets.labelled import LabelledImages, read_labelled_images
 from lesionflow.datasets.split import Split, split_by_lesion
 from lesionflow.diagnoses import HAM10000
-from lesionflow.errors import DataError
+from lesionflow.errors import DataError, enumerated
 from tests.images.test_duplicates import in_the_dark
 
 FRACTIONS = (0.6, 0.2, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("names", "told"), [((), ""), (("ours",), "ours"), (("ours", "BCN"), "ours and BCN"), ("abc", "a, b and c")]
+)
+def test_data_sets_are_enumerated(names: tuple[str, ...], told: str) -> None:
+    assert enumerated(names) == told
 
 
 def picture(seed: int, size: tuple[int, int] = (64, 48)) -> Image.Image:

@@ -31,7 +31,7 @@ def explanation(peak: float, said: IndexedPrediction | None = None, name: str = 
         image,
         0.25,
         said or IndexedPrediction(chances, MEL, True, "no"),
-        Occlusion(MEL, 0.3, 0.01, drop),
+        Occlusion(MEL, 0.3, 0.01, 0.4, drop),
     )
 
 
@@ -50,7 +50,7 @@ def test_the_picture_says_what_the_report_says() -> None:
         "scans/mole.jpg\nCalled: melanoma (mel), 30.0%\nMost probable: melanocytic nevus (nv), 68.0%\n"
         "Malignant: yes (30.3%, operating point 12.0%)\nRefer to a person as uncertain or unfamiliar: no"
     )
-    assert title in said and "what speaks for mel:\n30.0%, down to 1.0% if covered" in said
+    assert title in said and "for and against mel:\n30.0%, 1.0% to 40.0% if covered" in said
     assert "what the network sees:\n25%, at the edges, is cut off" in said
     about = " ".join(" ".join(said).split())
     assert "lesionflow/3, trained on moles (CC BY-NC 4.0). For research, not a diagnosis." in about

@@ -64,7 +64,7 @@ def test_the_map_of_a_network_that_looks_at_one_corner_peaks_there(corner_networ
     assert found.drop[0, -1] == pytest.approx(found.drop.max())
     assert found.drop[SEEN + HEIGHT // 4 :].max() == pytest.approx(0, abs=1e-6)  # no patch there touches the corner
     assert found.drop[:, : WIDTH - SEEN - WIDTH // 4].max() == pytest.approx(0, abs=1e-6)
-    assert found.lowest < found.probability - 0.3
+    assert found.lowest < found.probability - 0.3 and found.highest >= found.probability
     assert (central_share([found]) or 0) < 0.2
 
 
@@ -109,7 +109,7 @@ def test_typical_images_are_the_median_right_and_the_surest_wrong_of_each_diagno
 def test_the_sheet_shows_lines_where_something_matters_and_says_where_nothing_does(corner_network: Predictor) -> None:
     predictions = answers(full_labels(7))[1]
     seen = occlusion_heatmap(corner_network.predict, bright_corner(), 0, 0)
-    blind = Heatmap(1, 0.5, 0.5, np.zeros((HEIGHT, WIDTH)), index=1, true=1)
+    blind = Heatmap(1, 0.5, 0.5, 0.5, np.zeros((HEIGHT, WIDTH)), index=1, true=1)
     images = [bright_corner(), np.zeros((90, 120, 3), np.uint8)]  # of any size
     figure = heatmap_sheet("about", predictions, [seen, blind], images)
     assert "called as mel\nimage_000" in texts(figure) and "bcc, called correctly" in texts(figure)
