@@ -20,7 +20,7 @@ _DIGITS, _EXPONENT = r"[0-9]+([.,][0-9]*)?", r"[eE]\+?[0-9]{1,2}"
 _WHOLE_NUMBER = re.compile(r"0*([0-9]+?)(?:[.,]0+)?")
 NUMBER = rf"{_DIGITS}({_EXPONENT})?"
 # As programs round long numbers: with a fraction, a plus or more digits than they know. 12e4 may be hexadecimal, an id.
-_ROUNDED = rf"(?=[0-9]*[.,]|[0-9]*[eE]\+|[0-9]{{16}}){_DIGITS}{_EXPONENT}"
+_ROUNDED = rf"(?=[0-9]*[.,]|[0-9]*[eE]\+|[0-9]{{16}}){_DIGITS}{_EXPONENT}|-?inf"
 _SPREADSHEET_ERROR = r"#[¡¿]?[A-ZÖ0-9/]+[!?]|#(NV|N/D|N/B|YOK)"  # also as other languages write #N/A
 # Capital and small letters of Greek and Cyrillic that look like Latin ones, and these.
 _LOOKALIKES = str.maketrans(

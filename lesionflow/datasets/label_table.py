@@ -126,7 +126,7 @@ def read_header(file: Path) -> list[str]:
         if file.suffix.lower() in JSON_LINES:
             return _told_apart(_names_of_paths(_flat(json.loads(_lines(text).readline()))))
         return _told_apart(_first_row(text)[0])
-    except (OSError, ValueError, TypeError, AttributeError, DataError, csv.Error, IndexError):
+    except (OSError, ValueError, TypeError, AttributeError, DataError, csv.Error, IndexError, RecursionError):
         return []
 
 
@@ -255,13 +255,14 @@ def _read_json_lines(text: str, file: Path) -> pd.DataFrame:
             continue
         try:
             row = json.loads(line, object_pairs_hook=_with_single_keys)
-        except ValueError as error:
+            values = _flat(row) if isinstance(row, dict) else None
+        except (ValueError, RecursionError) as error:  # the latter of values within values
             raise DataError(f"{file}: line {number} is not JSON ({error}); is the file cut off?") from error
         except DataError as error:
             raise DataError(f"{file}: line {number}: {error}; keep one of each") from error
-        if not isinstance(row, dict):
+        if values is None:
             raise DataError(f"{file}: line {number} is no object with the columns as keys")
-        rows.append({path: as_text(value) for path, value in _flat(row).items()})
+        rows.append({path: as_text(value) for path, value in values.items()})
     paths = list(dict.fromkeys(itertools.chain(*rows)))
     columns = {at: [row.get(path, "") for row in rows] for at, path in enumerate(paths)}
     return pd.DataFrame(columns, dtype=str).set_axis(_names_of_paths(paths), axis=1)

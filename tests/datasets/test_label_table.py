@@ -114,6 +114,13 @@ def test_json_lines(write: Callable[..., Path]) -> None:
         read_table(write('{"dx": "nv", "dx": "nv"}\n{"dx": "nv", "dx": "mel"}\n', "twice.jsonl"))
 
 
+@pytest.mark.parametrize(("opens", "closes"), [('{"a": ', "}"), ("[", "]")])
+def test_values_within_very_many_are_refused(write: Callable[..., Path], opens: str, closes: str) -> None:
+    row = '{"image_id": "1", "dx": "nv", "a": ' + opens * 100_000 + "1" + closes * 100_000 + "}\n"
+    with pytest.raises(DataError, match=r"deep\.jsonl: line 1 is not JSON \(maximum recursion depth"):
+        read_labelled_images(write(row, "deep.jsonl").parent)
+
+
 def test_nested_values_are_columns(write: Callable[..., Path], tmp_path: Path) -> None:
     row = {"image_id": "1", "meta": {"lesion_id": "L1", "patient": {"id": 7}, "age": {"value": 40}}, "age": "old"}
     names = ["image_id", "lesion_id", "patient.id", "age.value", "age"]
@@ -603,7 +610,7 @@ def test_ids_that_were_saved_in_scientific_notation_are_named(ham: Callable[[Edi
 
 @pytest.mark.parametrize("column", ["lesion_id", "patient_id"])
 @pytest.mark.parametrize(
-    "rounded", ["1.23457E+11", "1.23457e+11", "1,23457E+11", "1.2345678901234568e+16", "1.23457E11", "1E+11"]
+    "rounded", ["1.23457E+11", "1.23457e+11", "1,23457E+11", "1.2345678901234568e+16", "1.23457E11", "1E+11", "inf"]
 )
 def test_ids_that_a_program_rounded_are_refused(own: Callable[[Edit], Path], rounded: str, column: str) -> None:
     table = own(lambda rows: rows.assign(**{column: [rounded, *rows["lesion_id"][1:]]}))
