@@ -6,10 +6,12 @@ change is written into the history first, and then its author makes the alias ag
 
 from __future__ import annotations
 
+import contextlib
 import functools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from lesionflow.errors import LesionflowError, RegistryError
+from lesionflow.errors import LesionflowError, RegistryError, add_to_message
 from lesionflow.evaluation.measure import compare
 from lesionflow.evaluation.metrics import DECIDING
 from lesionflow.registry.compared_model import ComparedModel, compared_model_of, why_not_comparable
@@ -103,21 +105,24 @@ def challenge(
     how = PROMOTED if verdict.promote else FORCED
     reason = verdict.reason if verdict.promote else f"gates failed: {verdict.reason}"
     written = record(name, challenger.number, how, f"{note} ({reason})" if note else reason, seen)
-    settled = reconcile_alias(name)
+    with _telling_what_is_recorded(name, challenger.number, how):
+        settled = reconcile_alias(name)
 
-    # Changes between the look and the record: the gates have not compared with the version of the last of them.
-    unseen = [change for change in settled.changes if change not in seen.changes and change.sort_key < written.sort_key]
-    other = unseen[-1].version if unseen else challenger.number
-    if other != challenger.number and how == PROMOTED and settled.champion == challenger.number:
-        champion, verdict = _ask_gates(asking, name, ChampionState(champion=other), config, night)
-        if not verdict.promote and champion is not None:
-            record(name, champion.number, GIVEN_BACK, verdict.reason, settled)
-            reconcile_alias(name)
-            tag_verdict(name, challenger.number, verdict, KEPT_BACK, note, champion)
-            return Promotion(challenger, verdict, champion, promoted=False)
-    tag_verdict(name, challenger.number, verdict, how, note, champion)
-    replaced = None if settled.champion == challenger.number else settled.champion
-    return Promotion(challenger, verdict, champion, promoted=True, replaced_by=replaced)
+        # Changes between the look and the record: the gates have not compared with the version of the last of them.
+        unseen = [
+            change for change in settled.changes if change not in seen.changes and change.sort_key < written.sort_key
+        ]
+        other = unseen[-1].version if unseen else challenger.number
+        if other != challenger.number and how == PROMOTED and settled.champion == challenger.number:
+            champion, verdict = _ask_gates(asking, name, ChampionState(champion=other), config, night)
+            if not verdict.promote and champion is not None:
+                record(name, champion.number, GIVEN_BACK, verdict.reason, settled)
+                reconcile_alias(name)
+                tag_verdict(name, challenger.number, verdict, KEPT_BACK, note, champion)
+                return Promotion(challenger, verdict, champion, promoted=False)
+        tag_verdict(name, challenger.number, verdict, how, note, champion)
+        replaced = None if settled.champion == challenger.number else settled.champion
+        return Promotion(challenger, verdict, champion, promoted=True, replaced_by=replaced)
 
 
 def promote_best(challengers: list[Version]) -> tuple[Version, Verdict]:
@@ -168,11 +173,23 @@ def roll_back(name: str, reason: str = "") -> Rollback:
         if read_state(name) == seen:
             break
     record(name, number, ROLLED_BACK, reason, seen)
-    settled = reconcile_alias(name)
-    if seen.champion is not None:
-        tag_verdict(name, seen.champion, Verdict(False, f"rolled back to {name}/{number}"), ROLLED_BACK, reason)
+    with _telling_what_is_recorded(name, number, ROLLED_BACK):
+        settled = reconcile_alias(name)
+        if seen.champion is not None:
+            tag_verdict(name, seen.champion, Verdict(False, f"rolled back to {name}/{number}"), ROLLED_BACK, reason)
     replaced = None if settled.champion == number else settled.champion
     return Rollback(name, number, seen.champion, tuple(deleted), replaced)
+
+
+@contextlib.contextmanager
+def _telling_what_is_recorded(name: str, number: int, how: str) -> Iterator[None]:
+    """Add to an error behind the record of a change that the change may have taken place."""
+    try:
+        yield
+    except RegistryError as error:
+        told = f"{name}/{number} was recorded as {how}; if it is not the champion, give the command again"
+        add_to_message(error, f"{told}; see: {command_line('history', name)}")
+        raise
 
 
 def reconcile_alias(name: str) -> ChampionState:

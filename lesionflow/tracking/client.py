@@ -204,6 +204,8 @@ def _explain_connection(error: BaseException) -> str:
     import requests
     from urllib3 import exceptions
 
+    if isinstance(error, requests.JSONDecodeError) or "body was not in a valid JSON format" in str(error):
+        return "what answers there is not MLflow, but perhaps a page to log in; check the address"
     if not isinstance(error, requests.RequestException):
         return ""
     within = error.args[0] if error.args else error

@@ -293,6 +293,28 @@ def test_the_first_of_two_at_once_says_by_whom_it_was_replaced(store: Path, monk
     assert told.startswith("lesions/2 was promoted and at once replaced by lesions/3; ")
 
 
+def test_a_change_that_breaks_off_behind_its_record_is_told(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_champion(version(1), "to begin with")
+
+    def lost(*_: object) -> None:
+        raise RegistryError("the connection broke off")
+
+    told = "the connection broke off; lesions/{} was recorded as {}; .*; see: lesionflow history lesions"
+    for step in "tag_verdict", "reconcile_alias":
+        with monkeypatch.context() as server:
+            server.setattr(champion, step, lost)
+            with pytest.raises(RegistryError, match=told.format(2, "promoted")):
+                challenge(version(2))
+        assert decisions()[-1] == (2, "promoted")
+        assert read_state(NAME).champion == (2 if step == "tag_verdict" else 1)
+        assert challenge(version(2)).promoted and read_state(NAME).champion == 2  # as the message says
+        with monkeypatch.context() as server:
+            server.setattr(champion, step, lost)
+            with pytest.raises(RegistryError, match=told.format(1, "rolled back")):
+                roll_back(NAME)
+        set_champion(version(1), "to begin again")
+
+
 def test_a_writer_that_is_late_with_the_alias_mends_it(store: Path) -> None:
     set_champion(version(1), "to begin with")
     set_champion(version(2), "the last change")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import mlflow
 import pytest
+from mlflow.store.artifact.http_artifact_repo import HttpArtifactRepository
 
 from lesionflow.api.train import _promote_best
 from lesionflow.errors import RegistryError
@@ -48,6 +49,22 @@ def kept_in(message: str) -> tuple[Path, list[str]]:
     """Where a message says that a training is kept, and the command that registers it."""
     command = shlex.split(message.partition("to register it later: lesionflow ")[2])
     return Path(command[1]), command
+
+
+@pytest.mark.parametrize("command", [("history", "lesionflow"), ("promote", "lesionflow", "1")])
+def test_a_page_in_place_of_an_answer_is_named(command: tuple[str, ...], own_store: None) -> None:
+    with door("http://127.0.0.1:1") as proxy:
+        proxy.answers = 200  # with a text that is no JSON
+        result = invoke(*command, "--tracking-uri", proxy.address)
+    assert result.exit_code == 1 and "what answers there is not MLflow" in error_line(result), result.output
+
+
+def test_a_list_of_files_that_is_a_page_is_named(own_store: None) -> None:
+    """MLflow's client for artifacts leaves it to the JSON parser to say so."""
+    with door("http://127.0.0.1:1") as proxy:
+        proxy.answers = 200
+        with pytest.raises(RegistryError, match="what answers there is not MLflow"), client.registry_errors("listing"):
+            HttpArtifactRepository(f"{proxy.address}/api/2.0/mlflow-artifacts/artifacts").list_artifacts("model")
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: str(command[0]))
