@@ -14,7 +14,7 @@ from lesionflow.errors import RegistryError, UsageError
 from lesionflow.model.files import PRETRAINED
 from lesionflow.registry.champion import Promotion, Rollback, challenge, roll_back
 from lesionflow.registry.config import PromotionConfig, check_model_name
-from lesionflow.registry.gates import Night
+from lesionflow.registry.gates import LabelledNight
 from lesionflow.registry.history import ChampionState, checked_reason, read_state
 from lesionflow.registry.versions import find_version, how_to_get_one, what_there_is
 from lesionflow.tracking.tracking_store import connect, kept_addresses, kept_settings
@@ -88,7 +88,7 @@ def promote(
     night = None
     if report is not None:
         trained = {model: trained_before(model, found, tracking_uri) for model, found in both}
-        night = Night(
+        night = LabelledNight(
             Path(report).name,
             {model: found.predictions for model, found in both},
             trained_on={model: told for model, (known, told) in trained.items() if known},

@@ -59,7 +59,7 @@ def score(ctx: click.Context, source: str, out: str, quiet: bool, **options: Any
     from lesionflow.api.score import score
 
     summary = score(source, out, quiet=quiet, **options)
-    _finish(ctx, summary, out, quiet, options, part=options["shard"])
+    _finish(ctx, summary, out, quiet, options, shard=options["shard"])
 
 
 @command(short_help="Merge the parts of 'score --shard I/N' into one report.")
@@ -98,7 +98,7 @@ def merge(ctx: click.Context, parts: str, out: str | None, quiet: bool, **option
 
 
 def _finish(
-    ctx: click.Context, summary: Summary, out: str, quiet: bool, options: Mapping[str, Any], part: str | None = None
+    ctx: click.Context, summary: Summary, out: str, quiet: bool, options: Mapping[str, Any], shard: str | None = None
 ) -> None:
     """Print the result and end with its exit code; images without a row of their own are named with --quiet, too."""
     failures, beside = summary.counts.failures, {"page": options["html"], "summary": options["summary"]}
@@ -107,39 +107,39 @@ def _finish(
         failed = counted(len(summary.unread), "image")
         warn([f"{failed} of these groups could not be read ({words}): {ascii(first_few(summary.unread))[1:-1]}"])
     if not quiet:
-        _print_summary(summary, out, options["group_by"], part, beside)
+        _print_summary(summary, out, options["group_by"], shard, beside)
     if failures:
         ctx.exit(SOME_IMAGES_FAILED)
 
 
 def _print_summary(
-    summary: Summary, out: str, group_by: str | None, part: str | None, beside: Mapping[str, object]
+    summary: Summary, out: str, group_by: str | None, shard: str | None, beside: Mapping[str, object]
 ) -> None:
     """Print the result of the run, to standard error if the report went to standard output."""
-    say = functools.partial(click.echo, err=summary.report is None)
+    echo = functools.partial(click.echo, err=summary.report is None)
     total, counts = summary.scored + summary.failed, summary.counts
     what = counted(total, "image") if group_by is None else f"{counted(total, 'group')} of images by {group_by}"
-    say(f"{what}, {summary.scored} scored with {summary.model}, {summary.failed} failed")
+    echo(f"{what}, {summary.scored} scored with {summary.model}, {summary.failed} failed")
     width = max(6, *map(len, counts.diagnoses))
     for diagnosis, count in sorted(counts.diagnoses.items(), key=lambda item: -item[1]):
-        say(f"  {diagnosis:{width}}{count:8}  {count / max(summary.scored, 1):6.1%}")
+        echo(f"  {diagnosis:{width}}{count:8}  {count / max(summary.scored, 1):6.1%}")
     for reason, count in sorted(counts.failures.items()):
-        say(f"  {'failed' if group_by is None else 'images failed'}, {reason}: {count}")
+        echo(f"  {'failed' if group_by is None else 'images failed'}, {reason}: {count}")
     if set(counts.failures) == {"not_found"} and not summary.scored and total > 1:
-        say("  nothing was found: paths of a list are relative to the folder where the command was run")
+        echo("  nothing was found: paths of a list are relative to the folder where the command was run")
     referred = ", ".join(f"{count} {why}" for why, count in counts.referred.items())
-    say(f"malignant at the operating point: {counts.malignant} ({counts.malignant_share:.1%}); refer: {referred}")
+    echo(f"malignant at the operating point: {counts.malignant} ({counts.malignant_share:.1%}); refer: {referred}")
     if counts.both:
-        say(f"the two models disagree on {counts.disagreed} of {counts.both} ({counts.disagreed / counts.both:.1%})")
+        echo(f"the two models disagree on {counts.disagreed} of {counts.both} ({counts.disagreed / counts.both:.1%})")
     if summary.sample is not None:
-        say(f"images to review: {summary.sample}")
+        echo(f"images to review: {summary.sample}")
     speed = counts.speed(summary.seconds, summary.resumed)
-    if part is not None:
-        end = f"part {part} is done; when all are: lesionflow merge {shlex.quote(out)}"
+    if shard is not None:
+        end = f"part {shard} is done; when all are: lesionflow merge {shlex.quote(out)}"
     else:
         end = "the report is on standard output" if summary.report is None else f"report: {out}"
         end += "".join(f"; {what}: {file}" for what, file in beside.items() if file)
-    say(f"{speed:.0f} images a second; {end}" if speed else end)
+    echo(f"{speed:.0f} images a second; {end}" if speed else end)
 
 
 @command(short_help="Make a web page that scores images in a browser.")

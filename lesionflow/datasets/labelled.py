@@ -80,7 +80,9 @@ class LabelledImages:
 
     name: str
     folder: Path
-    table: pd.DataFrame  # `raw_labels.COLUMNS` and content (digest of the bytes); patient_id is empty where not known
+    table: (
+        pd.DataFrame
+    )  # `raw_labels.ROW_COLUMNS` and content (digest of the bytes); patient_id is empty where not known
     digest: str  # of ids, diagnoses and the images' bytes
     demo: bool  # whether drawn images are among those that metrics are of, which are then of no medical value
     warnings: tuple[str, ...] = ()

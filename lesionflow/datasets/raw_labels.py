@@ -37,7 +37,7 @@ _DECIMAL_COMMA = r"^(\d+),(\d+)$"  # as spreadsheets write in many countries
 _IN_YEARS = r"(?i)^0*(\d+(?:\.\d+)?)\s*(?:y|yrs?|years?(?: old)?|y\.?o|y/o|j|jahre?|años?|anos?|ans?)\.?$"
 OLDEST = 110  # years; beyond that a number is a mistake, such as a year of birth
 MANY_IMAGES = 100  # of a lesion; HAM10000 has up to 6, and clinics that follow one up some dozens
-COLUMNS = ("lesion_id", "patient_id", "image_id", "dx", *ATTRIBUTES, "path")
+ROW_COLUMNS = ("lesion_id", "patient_id", "image_id", "dx", *ATTRIBUTES, "path")
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]
     Returns
     -------
     DataFrame
-        A row an image that has one of the diagnoses, with `COLUMNS`, in the order of image ids.
+        A row an image that has one of the diagnoses, with `ROW_COLUMNS`, in the order of image ids.
     list of str
         Warnings: what is left out, counted and named, and what is not known.
 
@@ -110,7 +110,7 @@ def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]
         table, unmatched = match_images(table, files, raw.images, raw.file, raw.incomplete)
         warnings += unmatched
     warnings += _fill_attributes(table)
-    columns = [*COLUMNS, *(name for name in ORIGIN if name in table.columns)]
+    columns = [*ROW_COLUMNS, *(name for name in ORIGIN if name in table.columns)]
     return table[columns].sort_values("image_id", ignore_index=True), warnings
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from lesionflow.errors import counted
 from lesionflow.evaluation.calibration import coverage_curve, reliability
-from lesionflow.evaluation.plots import FEW, GREY, PALE, SMALL, TEXT, canvas, say
+from lesionflow.evaluation.plots import FEW, GREY, PALE, SMALL, TEXT, canvas, caption
 from lesionflow.model.prediction import TRUSTED, LabelledPredictions
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def reliability_picture(about: str, after: LabelledPredictions, before: Labelled
     else:
         verb = "lowers" if errors[1] < errors[0] else "does not lower"
         message = f"Calibration {verb} the calibration error (ECE): {errors[0]:.3f} before, {errors[1]:.3f} after"
-    say(figure, message, about)
+    caption(figure, message, about)
     return figure
 
 
@@ -95,7 +95,7 @@ def roc_by_diagnosis(about: str, predictions: LabelledPredictions) -> Figure:
         message = f"{of_enough}{hardest} is the hardest to tell from the rest (AUC {areas[hardest]:.2f})"
         if hardest != easiest:
             message += f", {easiest} the easiest ({areas[easiest]:.2f})"
-    say(figure, message, about)
+    caption(figure, message, about)
     return figure
 
 
@@ -110,7 +110,7 @@ def malignant_roc(about: str, predictions: LabelledPredictions, threshold: float
     curve = roc(malignant, predictions.malignant_probability)
     if curve is None:
         kind = "malignant" if malignant.any() else "benign"
-        say(figure, f"All images are {kind}: there is nothing to tell apart", about)
+        caption(figure, f"All images are {kind}: there is nothing to tell apart", about)
         return figure
     false, true, area = curve
     axes.plot(false, true, color="black", linewidth=1.6)
@@ -124,7 +124,7 @@ def malignant_roc(about: str, predictions: LabelledPredictions, threshold: float
         arrowprops={"arrowstyle": "-", "color": GREY, "shrinkB": 6},
     )  # fmt: skip
     axes.text(0.97, 0.05, f"AUC {area:.2f}", ha="right", fontsize=TEXT + 1, fontweight="bold")
-    say(
+    caption(
         figure,
         f"At the operating point {sensitivity:.0%} of {malignant.sum()} malignant images are found, "
         f"and {flagged:.0%} of {(~malignant).sum()} benign ones are flagged with them",
@@ -167,7 +167,7 @@ def coverage_picture(about: str, predictions: LabelledPredictions) -> Figure:
     axes.set_ylim(max(0, lowest - 0.1), 1.02)
     share = float(kept.mean())
     if not kept.any():
-        say(figure, "Every image is referred: the model trusts no call", about)
+        caption(figure, "Every image is referred: the model trusts no call", about)
         return figure
     accuracy = float(right[kept].mean())
     axes.plot([share, share], [0, accuracy], ":", color=GREY, linewidth=1.2)
@@ -186,5 +186,5 @@ def coverage_picture(about: str, predictions: LabelledPredictions) -> Figure:
             f"Referring {1 - share:.1%} of the images {verb} the accuracy of the others: "
             f"{overall:.1%} of all, {accuracy:.1%} of those kept"
         )
-    say(figure, message, about)
+    caption(figure, message, about)
     return figure

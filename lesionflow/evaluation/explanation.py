@@ -11,7 +11,7 @@ import numpy as np
 from lesionflow.diagnoses import LabelSet
 from lesionflow.evaluation.heatmaps import Occlusion, draw_lines
 from lesionflow.evaluation.metrics import short_full_name
-from lesionflow.evaluation.plots import DPI, SMALL, WIDTH, say
+from lesionflow.evaluation.plots import DPI, SMALL, WIDTH, caption
 from lesionflow.model.card import Calibration, Card
 from lesionflow.model.decision import rule_of_call
 from lesionflow.model.prediction import TRUSTED, UNCERTAIN, UNFAMILIAR, IndexedPrediction
@@ -64,7 +64,7 @@ def explanation_picture(about: Explanation, card: Card, calibration: Calibration
     _draw_bars(below.subplots(), about.said, card.prior)
     name = about.name if len(about.name) <= LONGEST_PATH else "…" + about.name[1 - LONGEST_PATH :]
     terms = " (DEMO DATA)" if card.demo else f" ({card.licence})" if card.licence else ""
-    say(
+    caption(
         figure,
         f"{name}\n{verdict(about.said, calibration)}",
         f"Blue: covered by a patch of the image's mean colour, this part makes {explained} less probable; yellow: "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lesionflow.evaluation.plots import SMALL, canvas, say, shortened
+from lesionflow.evaluation.plots import SMALL, canvas, caption, shortened
 from lesionflow.model.prediction import LabelledPredictions, Predictions
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def heatmap_sheet(
             fontsize=SMALL, loc="left", parse_math=False, y=1.0,  # said, not looked for above all that is drawn
         )  # fmt: skip
         lined.set_title(f"{found.probability:.0%} → {found.lowest:.0%}", fontsize=SMALL, y=1.0)
-    say(figure, _message(maps), about)
+    caption(figure, _message(maps), about)
     return figure
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # Evidence of a leak: the same lesion, an image with the same name, a file with the same bytes under any name.
-COLUMNS = {"lesions": "lesion_id", "images": "image_id", "contents": "content"}
+DIGESTED_COLUMNS = {"lesions": "lesion_id", "images": "image_id", "contents": "content"}
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Leak:
     """Measured images that the model was trained on."""
 
     members: np.ndarray  # (images,) bool
-    found_by: dict[str, int]  # of `COLUMNS`: how many images each gives away
+    found_by: dict[str, int]  # of `DIGESTED_COLUMNS`: how many images each gives away
 
     @property
     def images(self) -> int:
@@ -48,20 +48,20 @@ class Leak:
 
 
 def trained_on(table: pd.DataFrame, members: np.ndarray) -> dict[str, np.ndarray]:
-    """Digests of the training part, for a bundle: by name of `COLUMNS`, (different values,) uint64, ascending.
+    """Digests of the training part, for a bundle: by name of `DIGESTED_COLUMNS`, (different values,) uint64, ascending.
 
     Digests, since people who have the model must not see ids of patients' lesions; 64 bits of SHA-256 each, so that
     among a million images a false alarm is less likely than one in ten million.
     """
     table = table.iloc[members]
-    known = {name: _digests(name, table[column]) for name, column in COLUMNS.items()}
+    known = {name: _digests(name, table[column]) for name, column in DIGESTED_COLUMNS.items()}
     known["images"] = np.concatenate([known["images"], _digests("images", archive_ids(table["image_id"]))])
     return {name: np.unique(digests) for name, digests in known.items()}
 
 
 def find_leak(known: dict[str, np.ndarray], table: pd.DataFrame) -> Leak:
     """Look for images with digests from `trained_on` in a table of `LabelledImages`."""
-    by = {name: np.isin(_digests(name, table[column]), known[name]) for name, column in COLUMNS.items()}
+    by = {name: np.isin(_digests(name, table[column]), known[name]) for name, column in DIGESTED_COLUMNS.items()}
     by["images"] |= np.isin(_digests("images", archive_ids(table["image_id"])), known["images"])
     return Leak(np.logical_or.reduce(list(by.values())), {name: int(found.sum()) for name, found in by.items()})
 
@@ -118,7 +118,7 @@ def find_leak_of_files(
     there = [path for path in paths if is_there(path)]
     contents = dict(zip(there, digests_of_files(there), strict=True))
     columns = (lesion_ids, image_ids, [contents.get(path, "") for path in paths])
-    return find_leak(known, pd.DataFrame(dict(zip(COLUMNS.values(), columns, strict=True)), dtype=str))
+    return find_leak(known, pd.DataFrame(dict(zip(DIGESTED_COLUMNS.values(), columns, strict=True)), dtype=str))
 
 
 def archive_ids(image_ids: Iterable[str]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lesionflow.evaluation.plots import GREY, SMALL, TEXT, canvas, printable, say
+from lesionflow.evaluation.plots import GREY, SMALL, TEXT, canvas, caption, printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -131,7 +131,7 @@ def learning_curves(about: str, histories: Mapping[str, History]) -> Figure:
         panels[0, column].set_title(printable(network), fontsize=TEXT, fontweight="bold", parse_math=False, y=1.0)
         panels[-1, column].set_xlabel(f"epoch (kept: {history.best_epoch})")
     panels[1, -1].legend(fontsize=SMALL, frameon=False, loc="lower right")
-    say(figure, ";\n".join(f"{network}: {diagnose_fit(history)}" for network, history in histories.items()), about)
+    caption(figure, ";\n".join(f"{network}: {diagnose_fit(history)}" for network, history in histories.items()), about)
     for column, history in enumerate(histories.values()):
         panels[0, column].text(
             history.best_epoch, 1.0, "kept", transform=panels[0, column].get_xaxis_transform(), ha="center", va="top",

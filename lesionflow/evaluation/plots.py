@@ -60,7 +60,7 @@ def canvas(height: float, rows: int = 1, columns: int = 1, **options: Any) -> tu
     return figure, panels
 
 
-def say(figure: Figure, message: str, about: str) -> None:
+def caption(figure: Figure, message: str, about: str) -> None:
     """Set a figure's message as title, and below the axes its subject: the model, the data and the part."""
     _fit(figure, figure.suptitle("", x=0.01, ha="left", fontsize=TITLE, fontweight="bold"), message)
     if about:
@@ -117,7 +117,7 @@ def confusion_picture(about: str, matrix: np.ndarray, names: Sequence[str]) -> F
     axes.set_xticks(range(len(names)), names, fontsize=TEXT)
     axes.set_yticks(range(len(names)), names, fontsize=TEXT)
     axes.set(xlabel="called diagnosis", ylabel="true diagnosis")
-    say(figure, _worst_confusion(matrix, names), about)
+    caption(figure, _worst_confusion(matrix, names), about)
     return figure
 
 

@@ -20,10 +20,10 @@ from lesionflow.evaluation.plots import (
     TEXT,
     Picture,
     canvas,
+    caption,
     confusion_picture,
     message_of,
     printable,
-    say,
     shortened,
 )
 from lesionflow.evaluation.report import Evaluation
@@ -151,7 +151,7 @@ def contact_sheet(
         heading = f"{'MISSED ' if mistake.missed else ''}{mistake.true}"
         axes.set_title(f"{heading}\ncalled {mistake.called}", fontsize=TEXT, fontweight="bold", pad=4, y=1.0)
         axes.set_xlabel(f"{chance}\n{shortened(mistake.image_id)}", fontsize=SMALL, parse_math=False)
-    say(figure, _mistakes_told(predictions), about)
+    caption(figure, _mistakes_told(predictions), about)
     return figure
 
 
@@ -203,5 +203,5 @@ def slices_picture(about: str, slices: Sequence[Slice], gaps: Sequence[Gap], ove
             fontsize=SMALL, fontweight="bold", parse_math=False,
         )  # fmt: skip
     gap = next((gap for gap in gaps if gap.metric in shown), None)
-    say(figure, gap_sentence(gap) if gap else "No two groups are large enough to be compared", about)
+    caption(figure, gap_sentence(gap) if gap else "No two groups are large enough to be compared", about)
     return figure

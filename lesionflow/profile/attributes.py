@@ -16,7 +16,7 @@ from lesionflow.datasets.raw_labels import OLDEST
 if TYPE_CHECKING:
     import pandas as pd
 
-COLUMNS = {"dx_type": "confirmation", "age": "age", "sex": "sex", "localization": "body site"}
+COLUMN_TITLES = {"dx_type": "confirmation", "age": "age", "sex": "sex", "localization": "body site"}
 UNKNOWN = "unknown"
 # Bands for metrics of patients by age, wide enough to have lesions of each kind: the band -> the age it ends before.
 AGE_BANDS = {"0-29": 30, "30-44": 45, "45-59": 60, "60-74": 75, "75+": OLDEST + 1}

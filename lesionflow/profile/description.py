@@ -18,7 +18,7 @@ from lesionflow.datasets.split import PARTS, Split
 from lesionflow.errors import counted, first_few
 from lesionflow.images.duplicates import ALIKE, MAXIMUM_IMAGES, NEAR, grey, is_blank
 from lesionflow.profile.attributes import (
-    COLUMNS,
+    COLUMN_TITLES,
     UNKNOWN,
     Ages,
     Contradiction,
@@ -157,7 +157,7 @@ def describe_images(
     diagnoses, ids = np.asarray(table["dx"], dtype=object), np.asarray(table["image_id"], dtype=object)
     inspections, views = inspect_images(table["path"].tolist(), progress)
     readable = np.array([inspection.failure is None for inspection in inspections])
-    values = {column: values_of(table, column) for column in COLUMNS}
+    values = {column: values_of(table, column) for column in COLUMN_TITLES}
     per_lesion = table.groupby("lesion_id")["dx"].agg(["size", "first"])
     copies, complete = find_copies(images, inspections, views, split)
     sizes = Counter((one.width, one.height) for one in inspections if one.failure is None)
@@ -172,9 +172,9 @@ def describe_images(
         },
         columns={
             column: (crosstab_of_ages if column == "age" else crosstab)(values[column], diagnoses, names)
-            for column in COLUMNS
+            for column in COLUMN_TITLES
         },
-        missing={column: int((values[column] == UNKNOWN).sum()) for column in COLUMNS},
+        missing={column: int((values[column] == UNKNOWN).sum()) for column in COLUMN_TITLES},
         ages=describe_ages(values["age"], diagnoses, ids),
         contradictions=tuple(one for column in ("sex", "localization") for one in contradictions(table, column)),
         formats=dict(Counter(one.format for one in inspections if one.failure is None).most_common()),
@@ -220,14 +220,14 @@ def _warnings(description: Description) -> Iterator[tuple[str, str]]:
         yield "unreadable", f"{counted(len(unreadable), 'image', of=total)} cannot be decoded: {named}"
     if blank := description.blank:
         yield "blank", f"{counted(len(blank), 'image', 'shows', 'show')} a single tone: {first_few(blank)}"
-    for column, name in COLUMNS.items():
+    for column, name in COLUMN_TITLES.items():
         lesions = [one for one in description.contradictions if one.column == column]
         if lesions:
             named = first_few([f"{one.lesion_id} ({', '.join(one.values)})" for one in lesions])
             yield "contradiction", f"{counted(len(lesions), 'lesion', 'has', 'have')} more than one {name}: {named}"
     if gaps := {column: count for column, count in description.missing.items() if count}:
         told = [
-            f"{COLUMNS[column]} of {'every image' if count == total else f'{count:,} ({count / total:.1%})'}"
+            f"{COLUMN_TITLES[column]} of {'every image' if count == total else f'{count:,} ({count / total:.1%})'}"
             for column, count in gaps.items()
         ]
         yield "missing", f"missing values: {', '.join(told)}"

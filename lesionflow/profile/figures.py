@@ -13,7 +13,7 @@ import numpy as np
 
 from lesionflow.errors import ImageError
 from lesionflow.images.decode import decode
-from lesionflow.profile.attributes import COLUMNS, UNKNOWN, Crosstab, shares, widest_gap
+from lesionflow.profile.attributes import COLUMN_TITLES, UNKNOWN, Crosstab, shares, widest_gap
 from lesionflow.profile.description import Description
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def shares_picture(description: Description, column: str) -> Figure | None:
     value, high, most, low, least = gap or (next(iter(by_value)), "", 0.0, "", 0.0)
     message = f"{_cut(value)} is {most:.0%} of {high}, {least:.0%} of {low}" if gap else f"{_cut(value)} is common"
     values = list(by_value)
-    figure, axes = _figure(1.3 + 0.27 * len(values), f"{COLUMNS[column].capitalize()}: {message}")
+    figure, axes = _figure(1.3 + 0.27 * len(values), f"{COLUMN_TITLES[column].capitalize()}: {message}")
     names = description.images.label_set.names
     table = np.array([[by_value[value].get(dx, np.nan) for dx in names] for value in values])  # (values, diagnoses)
     axes.imshow(table, cmap="Greys", vmin=0, vmax=1, aspect="auto")
@@ -115,9 +115,11 @@ def missing_picture(description: Description) -> Figure | None:
     if not any(missing.values()):
         return None
     order = sorted(missing, key=lambda column: -missing[column])
-    figure, axes = _figure(2.6, f"{COLUMNS[order[0]].capitalize()} is missing most: for {missing[order[0]]:,} images")
+    figure, axes = _figure(
+        2.6, f"{COLUMN_TITLES[order[0]].capitalize()} is missing most: for {missing[order[0]]:,} images"
+    )
     percentages = [100 * missing[column] / total for column in order]
-    bars = axes.barh([COLUMNS[column] for column in order], percentages, color="0.3")
+    bars = axes.barh([COLUMN_TITLES[column] for column in order], percentages, color="0.3")
     labels = [f"{missing[column]:,} ({share:.1f}%)" for column, share in zip(order, percentages, strict=True)]
     axes.bar_label(bars, labels, padding=3, fontsize=9)
     axes.invert_yaxis()

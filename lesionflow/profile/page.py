@@ -14,7 +14,7 @@ from lesionflow.errors import counted
 from lesionflow.images.duplicates import ALIKE, NEAR
 from lesionflow.pages import image, page, paragraph, picture, section, sentence, table, warning
 from lesionflow.profile import figures
-from lesionflow.profile.attributes import COLUMNS
+from lesionflow.profile.attributes import COLUMN_TITLES
 from lesionflow.profile.copies import leaks
 from lesionflow.profile.description import Description, aspect_ratios
 
@@ -115,7 +115,7 @@ def _copies(description: Description) -> Iterator[Markup]:
 def _metadata(description: Description) -> Iterator[Markup]:
     yield paragraph("All by diagnosis, in images; shares are of the images whose value is known.")
     names = description.images.label_set.names
-    for column, name in COLUMNS.items():
+    for column, name in COLUMN_TITLES.items():
         figure = figures.ages_picture(description) if column == "age" else figures.shares_picture(description, column)
         if figure is not None:
             yield picture(figure, f"{name} by diagnosis; the numbers are in the table below")

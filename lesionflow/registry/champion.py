@@ -16,7 +16,7 @@ from lesionflow.evaluation.measure import compare
 from lesionflow.evaluation.metrics import DECIDING
 from lesionflow.registry.compared_model import ComparedModel, compared_model_of, why_not_comparable
 from lesionflow.registry.config import USUAL, PromotionConfig
-from lesionflow.registry.gates import Night, Verdict, decide
+from lesionflow.registry.gates import LabelledNight, Verdict, decide
 from lesionflow.registry.history import (
     FORCED,
     GIVEN_BACK,
@@ -83,7 +83,7 @@ def challenge(
     *,
     force: bool = False,
     note: str = "",
-    night: Night | None = None,
+    night: LabelledNight | None = None,
 ) -> Promotion:
     """Run the gates, and make the challenger the champion if it passes all of them, or by force.
 
@@ -224,7 +224,7 @@ def _ask_gates(
     name: str,
     seen: ChampionState,
     config: PromotionConfig,
-    night: Night | None = None,
+    night: LabelledNight | None = None,
     *,
     unreadable: bool = False,
 ) -> tuple[Version | None, Verdict]:

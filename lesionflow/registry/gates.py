@@ -49,7 +49,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Night:
+class LabelledNight:
     """Predictions of several models for the same images, whose diagnoses came later."""
 
     name: str  # of the report
@@ -62,7 +62,7 @@ def decide(
     challenger: ComparedModel,
     champion: ComparedModel | None,
     config: PromotionConfig = USUAL,
-    night: Night | None = None,
+    night: LabelledNight | None = None,
 ) -> Verdict:
     """Decide whether the challenger replaces the champion: it must pass all gates.
 
@@ -75,7 +75,7 @@ def decide(
     champion : ComparedModel or None
     config : PromotionConfig
         The limits of the gates.
-    night : Night, optional
+    night : LabelledNight, optional
         Images that both have scored, compared in place of validation, so that models of different data can be.
     """
     gates = (
@@ -90,7 +90,7 @@ def decide(
 
 
 def _compared(
-    challenger: ComparedModel, champion: ComparedModel | None, config: PromotionConfig, night: Night | None
+    challenger: ComparedModel, champion: ComparedModel | None, config: PromotionConfig, night: LabelledNight | None
 ) -> tuple[Gate, ...]:
     unused = "" if night is None else f"; {night.name} is not used"
     if champion is None:

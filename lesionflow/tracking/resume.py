@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from lesionflow.training.checkpoint import Checkpoint
 
 FOLDER = "checkpoint"
-NAMES = ("even.checkpoint", "odd.checkpoint")
+CHECKPOINT_FILES = ("even.checkpoint", "odd.checkpoint")
 # Tags that record, besides the parameters, how the training was begun.
 MODEL_TAG, PRESET_TAG = "registered_model", "preset"
 RESUMED_TAG = "resumed_after_epoch"
@@ -187,7 +187,7 @@ def log_checkpoint(run_id: str, checkpoint: Checkpoint) -> None:
 
     doing = f"keeping the checkpoint of epoch {checkpoint.epoch}"
     with temporary_folder() as folder, registry_errors(doing):
-        file = folder / NAMES[checkpoint.epoch % 2]
+        file = folder / CHECKPOINT_FILES[checkpoint.epoch % 2]
         file.write_bytes(to_bytes(checkpoint))
         mlflow.MlflowClient().log_artifact(run_id, str(file), FOLDER)
 
@@ -214,7 +214,7 @@ def has_checkpoint(run_id: str) -> bool:
 def _checkpoints(run_id: str) -> list[str]:
     """The paths of a run's checkpoints among its artifacts."""
     found = mlflow.MlflowClient().list_artifacts(run_id, FOLDER)
-    return [entry.path for entry in found if Path(entry.path).name in NAMES]
+    return [entry.path for entry in found if Path(entry.path).name in CHECKPOINT_FILES]
 
 
 def delete_checkpoints(run_id: str) -> None:

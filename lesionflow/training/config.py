@@ -298,7 +298,7 @@ class TrainingConfig(Config):
 
 
 CONFIG_FILE = "config.yaml"  # among a run's artifacts
-NAMES = ("experiment", "registered_model")  # keys that are no field of the configuration, but belong to a training
+NAME_KEYS = ("experiment", "registered_model")  # keys that are no field of the configuration, but belong to a training
 _ELSEWHERE = ("tracking_uri", "cache", "resume", "config")  # of one machine, or of one call
 _FIELDS = {field.name: field for field in dataclasses.fields(TrainingConfig)}
 
@@ -316,8 +316,8 @@ def read_settings(text: str, file: str) -> dict[str, Any]:
         name, where = key.value.replace("-", "_"), f"{file}, line {key.start_mark.line + 1}"
         if name in _ELSEWHERE:
             raise UsageError(f"{where}: {key.value} belongs to the command line, as {option_name(name)}")
-        if name not in _FIELDS and name not in NAMES:
-            known = (*_FIELDS, *NAMES)
+        if name not in _FIELDS and name not in NAME_KEYS:
+            known = (*_FIELDS, *NAME_KEYS)
             hint = did_you_mean(name, known) or f"; known: {', '.join(known)}"
             raise UsageError(f"{where}: unknown key {key.value!r}{hint}")
         if name in values:

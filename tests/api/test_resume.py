@@ -17,7 +17,7 @@ import pytest
 
 from lesionflow.datasets.demo.demo_set import draw_demo_set
 from lesionflow.storage.temporary import PREFIX
-from lesionflow.tracking.resume import FOLDER, NAMES
+from lesionflow.tracking.resume import CHECKPOINT_FILES, FOLDER
 from lesionflow.training.callbacks import TrainingDisplay
 from lesionflow.training.checkpoint import from_bytes
 from tests.conftest import PLAIN, error_line, invoke, without_pictures
@@ -88,7 +88,7 @@ def test_killed_and_resumed_it_ends_as_an_undisturbed_training(
         files = [*tmp_path.glob(f"mlruns/*/*/artifacts/{FOLDER}/*.checkpoint")]
     killed.send_signal(signal.SIGKILL)
     assert killed.wait() == -signal.SIGKILL
-    assert sorted(file.name for file in files) == sorted(NAMES)
+    assert sorted(file.name for file in files) == sorted(CHECKPOINT_FILES)
 
     # What no file system promises to prevent when the power fails: the newest checkpoint is there in part.
     epochs = {}

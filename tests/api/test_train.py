@@ -17,7 +17,7 @@ from lesionflow.errors import RegistryError
 from lesionflow.model.card import read_card
 from lesionflow.registry.champion import find_champion
 from lesionflow.registry.versions import find_version, resolve
-from lesionflow.tracking.resume import FOLDER, NAMES
+from lesionflow.tracking.resume import CHECKPOINT_FILES, FOLDER
 from lesionflow.training.config import TrainingConfig
 from tests.conftest import PLAIN, error_line, invoke, without_pictures, working_in
 
@@ -127,7 +127,7 @@ def test_checkpoints_of_a_training_that_ended_right_behind_its_registration_go_w
     again: Again, cache: Path
 ) -> None:
     client = mlflow.MlflowClient()
-    client.log_text(again.run_id, "left", f"{FOLDER}/{NAMES[0]}")
+    client.log_text(again.run_id, "left", f"{FOLDER}/{CHECKPOINT_FILES[0]}")
     client.set_terminated(again.run_id, "KILLED")
     result = invoke("train", "--resume", again.run_id, "--cache", str(cache))
     assert result.exit_code == 0 and "registered already as lesionflow/3" in result.stderr

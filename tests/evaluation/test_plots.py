@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from lesionflow.diagnoses import HAM10000
-from lesionflow.evaluation.plots import Picture, canvas, confusion_picture, message_of, printable, say, shortened
+from lesionflow.evaluation.plots import Picture, canvas, caption, confusion_picture, message_of, printable, shortened
 from tests.evaluation.reports import drawn
 
 
@@ -34,7 +34,7 @@ def test_a_confusion_matrix_without_confusions(diagonal: int, message: str) -> N
 
 def test_names_from_data_can_hold_anything() -> None:
     figure, _ = canvas(2)
-    say(figure, "a $name$ of_formula \\frac{", "病変 lésion \udcff \x00 é")
+    caption(figure, "a $name$ of_formula \\frac{", "病変 lésion \udcff \x00 é")
     assert drawn(figure).std() > 1  # neither a formula nor a warning of missing glyphs
     assert printable("病é\udcff") == "?é?"
 
@@ -42,7 +42,7 @@ def test_names_from_data_can_hold_anything() -> None:
 @pytest.mark.parametrize("letter", ["W", "i", "word "])
 def test_titles_stay_within_the_figure(letter: str) -> None:
     figure, _ = canvas(2)
-    say(figure, letter * 150 + "\nnext line", letter * 150)
+    caption(figure, letter * 150 + "\nnext line", letter * 150)
     title = figure.texts[0]
     box = title.get_window_extent()
     assert box.x0 >= 0 and 0.7 * figure.bbox.width < box.x1 <= figure.bbox.width

@@ -8,7 +8,7 @@ from lesionflow.model.card import Estimate
 from lesionflow.model.prediction import LabelledPredictions
 from lesionflow.registry.compared_model import ComparedModel
 from lesionflow.registry.config import PromotionConfig
-from lesionflow.registry.gates import Night, Verdict, decide
+from lesionflow.registry.gates import LabelledNight, Verdict, decide
 from tests.contenders import answers, card_of
 
 
@@ -98,7 +98,7 @@ def test_real_data_outranks_demo_data_but_has_to_be_calibrated() -> None:
 
 
 def test_where_nothing_is_compared_the_gate_says_that_a_night_is_not_used() -> None:
-    demo, night = contender(answers(0.9), "lesions/1", demo=True, data_digest="demo"), Night("night.csv", {})
+    demo, night = contender(answers(0.9), "lesions/1", demo=True, data_digest="demo"), LabelledNight("night.csv", {})
     for challenger, champion in ((CHAMPION, None), (CHAMPION, demo), (demo, CHAMPION)):
         assert decide(challenger, champion, night=night).gates[0].reason.endswith("; night.csv is not used")
         assert "not used" not in decide(challenger, champion).reason

@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lesionflow.errors import UsageError
-from lesionflow.training.config import NAMES, NETWORKS, PRESETS, TrainingConfig, preset_of, read_settings, settings_text
+from lesionflow.training.config import (
+    NAME_KEYS,
+    NETWORKS,
+    PRESETS,
+    TrainingConfig,
+    preset_of,
+    read_settings,
+    settings_text,
+)
 
 
 @pytest.mark.parametrize(
@@ -135,9 +143,9 @@ def test_what_is_written_is_read_back() -> None:
         data="/some where/nö: #1", model="vgg", learning_rate=1e-9, averaging=0.1 + 0.2, deterministic=True
     )  # fmt: skip
     resolved = config.resolved("vgg", "quick")
-    names = dict.fromkeys(NAMES, "no: yes")
+    names = dict.fromkeys(NAME_KEYS, "no: yes")
     read = read_settings(settings_text(resolved, names, "about"), "config.yaml")
-    assert {name: read.pop(name) for name in NAMES} == names
+    assert {name: read.pop(name) for name in NAME_KEYS} == names
     assert TrainingConfig(**read) == resolved
     assert set(read) == {field.name for field in dataclasses.fields(TrainingConfig)} - {
         "extra",

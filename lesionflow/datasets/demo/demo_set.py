@@ -28,7 +28,7 @@ from lesionflow.diagnoses import HAM10000, LabelSet, normalized
 from lesionflow.errors import UsageError
 
 DEMO_PREFIX = "DEMO_"
-COLUMNS = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization")
+METADATA_COLUMNS = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization")
 SHARES = {"akiec": 0.033, "bcc": 0.051, "bkl": 0.11, "df": 0.0115, "mel": 0.111, "nv": 0.67, "vasc": 0.014}
 SHARE_OF_MIXTURES = 0.05  # of all names together that none of the seven represents
 IMAGES_A_LESION = 1.3
@@ -108,7 +108,7 @@ def draw_demo_set(folder: Path, images: int = 900, seed: int = 0, label_set: Lab
                 part.mkdir(parents=True)
             # numpy and Pillow release the interpreter lock while they work, so threads are enough.
             with ThreadPoolExecutor(usable_cores()) as pool:
-                table = [COLUMNS, *(row for rows in pool.map(draw, lesions) for row in rows)]
+                table = [METADATA_COLUMNS, *(row for rows in pool.map(draw, lesions) for row in rows)]
             with (unfinished / "HAM10000_metadata.csv").open("w", newline="", encoding="utf-8") as file:
                 csv.writer(file, lineterminator="\n").writerows(table)
             if folder.exists():
