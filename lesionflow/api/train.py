@@ -23,7 +23,7 @@ from lesionflow.api.train_network import (
     train_network,
 )
 from lesionflow.datasets.combined import check_every_diagnosis_trains, read_data_sets, split_data_sets
-from lesionflow.datasets.labelled import LabelledImages
+from lesionflow.datasets.labelled import LabelledImages, check_is_there
 from lesionflow.datasets.split import PARTS, Split
 from lesionflow.defaults import DEFAULT_NAME
 from lesionflow.errors import LesionflowError, RegistryError, StoreError, UsageError, add_to_message, enumerated
@@ -111,7 +111,9 @@ def train(
         If training cannot begin or finish; if a bundle cannot be registered, the error says where it is kept.
     """
     config, console = configured(TrainingConfig, config, overrides), console or stderr_console()
-    # fail fast if Keras has no backend or the store cannot be written to
+    # fail fast if data are missing, Keras has no backend or the store cannot be written to
+    for each in (*config.data_sets, *config.extra_sets):
+        check_is_there(each)
     prepare_backend()
     check_model_name(registered_model)
     address = connect(tracking_uri, writes=True, migrate=migrate)

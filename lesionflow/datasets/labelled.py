@@ -287,11 +287,17 @@ def read_raw_labels(path: Path, words: LabelWords) -> RawLabels:
         ) from error
 
 
-def _read_raw_labels(path: Path, words: LabelWords) -> RawLabels:
-    if not (path.is_dir() or path.is_file()):
+def check_is_there(source: str | os.PathLike[str]) -> None:
+    """Refuse a data set that is not there, before anything is begun with it. Raises `DataError`."""
+    path = path_here(source, "data")
+    if os.fspath(source) != DEMO and archive_of(path) is None and not (path.is_dir() or path.is_file()):
         raise DataError(
             f"{path}: no such folder or table; give a table of labelled images, the folder of a data set, or 'demo'"
         )
+
+
+def _read_raw_labels(path: Path, words: LabelWords) -> RawLabels:
+    check_is_there(path)
     metadata = find_metadata(path)
     if (table := path if path.is_file() else metadata) is not None and has_named_columns(table, words):
         return read_labelled_table(table, words)

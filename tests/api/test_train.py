@@ -312,3 +312,11 @@ def test_a_missing_extra_leaves_its_network_out_of_all(
 def test_a_store_out_of_reach_fails_before_the_data_is_read(tmp_path: Path, store: Path) -> None:
     result = invoke("train", "--data", str(tmp_path / "missing"), "--tracking-uri", "http://127.0.0.1:9")
     assert result.exit_code == 1 and "127.0.0.1:9" in error_line(result)
+
+
+@pytest.mark.parametrize("options", [("--data", "nowhere"), ("--data", "demo", "--extra", "nowhere")])
+def test_data_that_are_not_there_are_told_before_a_store_is_made(options: tuple[str, ...], tmp_path: Path) -> None:
+    with working_in(tmp_path):
+        refused = invoke("train", *options)
+    assert refused.exit_code == 1 and "nowhere: no such folder or table; give a table" in error_line(refused)
+    assert not list(tmp_path.iterdir())
