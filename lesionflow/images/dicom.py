@@ -453,7 +453,7 @@ def _said_of_rest(dataset: pydicom.Dataset, data: bytes) -> str:
     group = int.from_bytes(rest[:2], "little" if pixels.is_little_endian else "big")
     known = group in _BEHIND_PIXELS or (group > 0x7FE0 and group % 2)  # private ones are odd
     is_element = known and len(rest) >= 8 and (pixels.is_implicit_VR or rest[4:6].isalpha())
-    return f"{len(rest):,} bytes behind its pixels are no element" if rest and not is_element else ""
+    return f"{counted(len(rest), 'byte')} behind its pixels, no element" if rest and not is_element else ""
 
 
 def _unsupported(what: str) -> ImageError:

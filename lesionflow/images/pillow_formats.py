@@ -16,7 +16,7 @@ from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from lesionflow.errors import ImageError
+from lesionflow.errors import ImageError, counted
 from lesionflow.images.colour import calibration_note, named_profile
 from lesionflow.images.complaints import complaint
 from lesionflow.images.iso_media import (
@@ -301,7 +301,7 @@ def _check_size_of_bmp(data: bytes) -> str:
         return ""
     if len(data) < whole:
         raise ImageError("damaged", "it breaks off")
-    return f"{len(data) - whole:,} bytes more than its pixels" if len(data) > whole else ""
+    return f"{counted(len(data) - whole, 'byte')} more than its pixels" if len(data) > whole else ""
 
 
 def _check_run_lengths_of_bmp(data: bytes) -> None:

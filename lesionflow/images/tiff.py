@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImagePalette
 from PIL.TiffImagePlugin import TiffImageFile
 
-from lesionflow.errors import ImageError
+from lesionflow.errors import ImageError, counted
 from lesionflow.images.colour import calibration_note
 from lesionflow.images.jpeg import load_jpeg, read_layout
 from lesionflow.images.limits import MAXIMUM_PIXELS, TOO_MANY, check_pixels
@@ -36,6 +36,8 @@ _OF_THE_PICTURE = frozenset({
 })  # fmt: skip
 # Struct's letters for the types of numbers; type 5 is a numerator and a denominator.
 _KINDS = {1: "B", 3: "H", 4: "I", 5: "Q", 6: "b", 7: "B", 8: "h", 9: "i", 13: "I", 16: "Q", 18: "Q"}
+_OTHER_KINDS = {2: 1, 10: 8, 11: 4, 12: 8}  # bytes of texts and of further types of numbers
+_POINTERS = frozenset({34665, 34853, 37724, 40965, 50740})  # tags of EXIF, GPS and makers, which lead elsewhere
 _BYTE, _SHORT, _LONGER = 1, 3, (16, 18)  # kinds, the last ones of 64 bits
 _HEADER = 8  # bytes
 _REDUCED, _MASK = 1, 4
@@ -75,6 +77,7 @@ class _Page:
     profile: bytes
     tables: bytes  # of JPEG
     description: bytes
+    end: int  # of all that the directory names beside the pixels; 0 where that cannot be told
 
     def first(self, tag: int, default: int) -> int:
         return (self.values.get(tag) or (default,))[0]
@@ -122,7 +125,12 @@ def open_tiff(data: bytes) -> Picture:
     pages = _read_pages(data)
     page = _main_page(data, pages)
     check_pixels(*page.size)
-    note = joined(_which(page, pages), _check_strips(data, page), "" if page.profile else _calibration(data, page))
+    note = joined(
+        _which(page, pages),
+        _check_strips(data, page),
+        "" if page.first(_COMPRESSION, 1) != _NONE else _said_of_rest(data, pages),
+        "" if page.profile else _calibration(data, page),
+    )
     image = _load(data, page)
     if page.first(_EXTRA, 0) == 1 and image.mode in ("RGBA", "La") and image.getextrema()[-1] == (0, 0):
         # Colours multiplied by an alpha of 0 would be 0, and these are not: the alpha is unused.
@@ -214,17 +222,18 @@ def _read_page(data: bytes, offset: int, order: str, big: bool) -> tuple[_Page, 
     values: dict[int, tuple[int, ...]] = {}
     entries: dict[int, tuple[int, int, bytes]] = {}
     texts: dict[int, bytes] = {}
+    end, pointers = start + step * count + struct.calcsize(pointer), False
     for at in range(start, start + step * count, step):
         tag, kind, number = struct.unpack_from(order + entry, data, at)
         letter = "s" if tag == _DESCRIPTION else _KINDS.get(kind)
-        if letter is None:
-            continue
-        size = number * struct.calcsize(order + letter)
+        size = number * (struct.calcsize(order + letter) if letter else _OTHER_KINDS.get(kind, 0))
         first = at + step - inline
-        if tag in values:  # one that was damaged, for none comes twice
-            continue
         if size > inline:
             (first,) = struct.unpack_from(order + pointer, data, first)
+            end = max(end, first + size)
+        pointers |= tag in _POINTERS or not size
+        if letter is None or tag in values:  # one that was damaged, for none comes twice
+            continue
         if tag in (_PROFILE, _JPEG_TABLES, _DESCRIPTION):
             texts[tag] = data[first : first + size] or b"missing"
         elif (tag < 340 or tag in (_OLD_STREAM, _OLD_STREAM_BYTES)) and first + size <= len(data):
@@ -234,8 +243,8 @@ def _read_page(data: bytes, offset: int, order: str, big: bool) -> tuple[_Page, 
     for tag, most in ((_ORIENTATION, 8), (_FILL_ORDER, 2)):
         if not 0 < (values.get(tag) or (1,))[0] <= most:
             del values[tag], entries[tag]
-    kept = (texts.get(tag, b"") for tag in (_PROFILE, _JPEG_TABLES, _DESCRIPTION))
-    return _Page(values, entries, *kept), following
+    profile, tables, description = (texts.get(tag, b"") for tag in (_PROFILE, _JPEG_TABLES, _DESCRIPTION))
+    return _Page(values, entries, profile, tables, description, 0 if pointers else end), following
 
 
 def _main_page(data: bytes, pages: list[_Page]) -> _Page:
@@ -319,6 +328,20 @@ def _check_strips(data: bytes, page: _Page) -> str:
     if any(ends[start] > following for start, following in itertools.pairwise(starts)):
         raise ImageError("damaged", "a strip or tile begins within another")
     return ""
+
+
+def _said_of_rest(data: bytes, pages: list[_Page]) -> str:
+    """A note on bytes behind all that the directories name: what is not compressed may have moved."""
+    ends = [page.end for page in pages]
+    if not all(ends) or len(pages) == _MAXIMUM_PAGES:
+        return ""
+    for page, (start, length) in itertools.product(pages, ((_STRIPS, _STRIP_BYTES), (_TILES, _TILE_BYTES))):
+        if start in page.values and length not in page.values:
+            return ""
+        ends += map(sum, zip(page.values.get(start, ()), page.values.get(length, ()), strict=False))
+    rest = data[max(ends) :]
+    is_padding = len(data) % 2 == 0 and rest == b"\0"
+    return f"{counted(len(rest), 'byte')} behind all that it names" if rest and not is_padding else ""
 
 
 def _planes(page: _Page) -> int:

@@ -65,8 +65,8 @@ IMAGE_FORMATS = (
         "strip that a JPEG file could not be. A thousand zeros in Zstandard, "
         "16 in LZW. Nothing can tell a hole in pixels that are not compressed, though the note says so, as in BMP and "
         "DICOM, where they end in 4,096 or more zeros, or bytes of 255, from a multiple of 512 bytes on, or have whole "
-        "blocks of 512 between others; of wrong bytes in Zstandard up to a third "
-        "go unseen, in LZW a few. Compare the checksums of a transfer.",
+        "blocks of 512 between others, and where bytes follow that it does not name; of wrong bytes in Zstandard up to "
+        "a third go unseen, in LZW a few. Compare the checksums of a transfer.",
         "the preview in place of the image; planes of 16 bits mixed up; palettes of 8-bit entries black",
     ),
     ImageFormat(
@@ -81,7 +81,7 @@ IMAGE_FORMATS = (
         "BMP", (".bmp", ".dib"), "", "what Pillow decodes, from 1 to 32 bits; unusual masks of bits are "
         "`unsupported`", "an embedded ICC profile; calibrated colours as in TIFF",
         "too few bytes, pixels that begin within the header, run lengths that go beyond their rows, line ends "
-        "converted; of more bytes than it says the note tells",
+        "converted",
         "an alpha of 0 everywhere, which many programs write, makes a black picture",
     ),
     ImageFormat(
@@ -127,7 +127,7 @@ IMAGE_FORMATS = (
         "JPEG, progressive and lossless too, JPEG-LS, JPEG 2000, HTJ2K and RLE; data sets that are deflated.",
         "the ICC profile of the file, of its optical path, or else of its JPEG frames; Adobe RGB by name",
         "frames that are not there, that the file does not count, or are not what it says of them; more pixels than "
-        "those of its rows and columns; the note tells what follows its pixels and is no element; in JPEG frames "
+        "those of its rows and columns; in JPEG frames "
         "what makes JPEG `damaged`, run lengths that come to another number of pixels. Decoders of lossless JPEG of "
         "16 bits pass over what has no marker by chance, as 2,000 random bytes have; holes of 256 zeros are seen",
         "planar configuration believed for JPEG, palettes shown black, YCbCr turned into RGB twice, the high bit "

@@ -868,8 +868,8 @@ def test_the_note_says_what_follows_the_pixels_and_is_no_element() -> None:
     private = b"\xe1\x7f\x10\0LO\4\0abcd"
     for changed, note in (
         (data, ""), (data + padding, ""), (data + private, ""),
-        (data[:-500] + b"abc" + data[-500:], "3 bytes behind its pixels are no element"),
-        (data[:-500] + b"\r\n" * 20 + data[-500:], "40 bytes behind its pixels are no element"),
+        (data[:-500] + b"abc" + data[-500:], "3 bytes behind its pixels, no element"),
+        (data[:-500] + b"\r\n" * 20 + data[-500:], "40 bytes behind its pixels, no element"),
     ):  # fmt: skip
         ((_, found),) = decode_frames(changed, 16, 16)
         assert isinstance(found, Decoded) and found.note == note

@@ -180,6 +180,17 @@ def test_a_preview_in_grey_looks_like_a_colourful_image() -> None:
     assert decoded.note == "page 2 of 2, of which the first is a preview"
 
 
+def test_the_note_says_what_no_directory_names() -> None:
+    """Where the directory comes first, nothing else tells that bytes were put in among pixels."""
+    buffer = io.BytesIO()
+    noise = np.random.default_rng(0).integers(0, 255, (HEIGHT, WIDTH, 3), np.uint8)
+    Image.fromarray(noise).save(buffer, "TIFF", description="a text of some length")
+    data = buffer.getvalue()
+    assert one(data).note == one(data[:-700] + b"abc" + data[-700:-3]).note == ""
+    assert one(data[:-700] + b"abc" + data[-700:]).note == "3 bytes behind all that it names"
+    assert one(data + b"\n").note == "1 byte behind all that it names"
+
+
 def test_numbers_may_be_bytes() -> None:
     """Any kind of whole numbers may stand for another: TIFF 6.0, section 2."""
     data = tiff((page(RAMPS, t274=3), [RAMPS.tobytes()]))
