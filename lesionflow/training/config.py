@@ -263,7 +263,7 @@ class TrainingConfig(Config):
     @property
     def small_epochs(self) -> int:
         """How many epochs train on smaller images; never the last."""
-        return int(self.small_first * self.epochs)
+        return min(round(self.small_first * self.epochs), self.epochs - 1)
 
     def resolved(self, network: str, preset: str) -> TrainingConfig:
         """The configuration for one network, with the preset's values for options not given."""

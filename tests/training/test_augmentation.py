@@ -94,6 +94,21 @@ def test_augmentation_makes_images_small_while_it_is_told_to() -> None:
     assert changing(images, training=True).shape == images.shape
 
 
+def test_small_images_are_closer() -> None:
+    across = np.tile(np.arange(48, dtype=np.uint8) * 5, (256, 48, 1))[..., None].repeat(3, axis=3)
+    widths = []
+    for small in (False, True):
+        changing = Augmentation(seed=1)
+        changing.small = small
+        seen = np.asarray(changing._move(across)).mean(axis=3)  # positions are read off as grey levels
+        middle = seen[
+            :, seen.shape[1] // 2 - 8 : seen.shape[1] // 2 + 8, seen.shape[2] // 2 - 8 : seen.shape[2] // 2 + 8
+        ]
+        steps = np.stack(np.gradient(middle, axis=(1, 2)))
+        widths.append(np.median(np.hypot(*steps)) / 5)  # pixels of the image to a pixel of what is shown
+    assert widths[0] == pytest.approx(1, abs=0.05) and widths[1] == pytest.approx(48 / 32 * 3 / 4, abs=0.05)
+
+
 @pytest.mark.skipif(keras.backend.backend() == "torch", reason="nothing is compiled there")
 def test_everything_before_the_network_compiles() -> None:
     # On a GPU, TensorFlow's step is compiled by XLA, and one operation without a kernel there would end the training.

@@ -154,7 +154,7 @@ def test_first_epochs_are_of_small_images_and_the_last_of_whole_ones(monkeypatch
         return whole(*given)
 
     monkeypatch.setattr(augmentation, "resample", watched)
-    config, kept = dataclasses.replace(CONFIG, small_first=0.6), list[Checkpoint]()
+    config, kept = dataclasses.replace(CONFIG, small_first=0.5), list[Checkpoint]()
     fitted = fit(config, Examples(pixels, labels, split), checkpoints=Checkpoints(kept.append))
     assert sizes == [(24, 24), (32, 32)], "each size is traced once"
     assert fitted.network.input_shape == (None, 32, 32, 3)
@@ -168,7 +168,7 @@ def test_first_epochs_are_of_small_images_and_the_last_of_whole_ones(monkeypatch
 
 
 @pytest.mark.parametrize(
-    ("epochs", "share", "small"), [(1, 0.9, 0), (4, 0.0, 0), (4, 0.5, 2), (10, 0.6, 6), (16, 0.9, 14)]
+    ("epochs", "share", "small"), [(1, 0.9, 0), (4, 0.0, 0), (4, 0.9, 3), (8, 0.6, 5), (16, 0.9, 14)]
 )
 def test_the_last_epoch_is_never_small(epochs: int, share: float, small: int) -> None:
     assert dataclasses.replace(CONFIG, epochs=epochs, small_first=share).small_epochs == small
