@@ -55,11 +55,16 @@ _KEY = re.compile(
     r"codice|key|name|hash|index|idx|[\W_]+"
 )
 _TELLING = {
-    "lesion_id": re.compile("l[eé]si[oó]n(s|e|es|i)?|l(ä|ae)sion(s|en)?|les(ão|ao|ões|oes)|lezyon|moles?"),
-    "patient_id": re.compile(
-        "patient(s|e|en|es)?|pacientes?|pazient[ei]|hasta|subjects?|participants?|persons?|proband(en)?|cases?|mrn|pid"
+    "lesion_id": re.compile(
+        "l[eé]si[oó]n(s|e|es|i)?|l(ä|ae)sion(s|en)?|les(ão|ao|ões|oes)|lezyon|moles?|muttermal|lunar|tumou?rs?|spots?|groups?"
     ),
-    "age": re.compile("alter|lebensalter|edad|idade|[aâ]ge|et[aà]|ya[sş]|agegroup|ageapprox|approxage|patientage"),
+    "patient_id": re.compile(
+        "patient(s|e|en|es)?|pacientes?|pazient[ei]|hasta|subjects?|participants?|persons?|proband(en)?|cases?|mrn|pid|"
+        "pat|users?|clients?|individuals?|donors?"
+    ),
+    "age": re.compile(
+        "alter|lebensalter|edad|idade|[aâ]ge|et[aà]|ya[sş]|age(in)?months?|agegroup|ageapprox|approxage|patientage"
+    ),
     "sex": re.compile("gender|geschlecht|sexo|sexe|sesso|g[eé]nero|cinsiyet|sexatbirth|patientsex"),
 }
 _AGE_IN_YEARS = re.compile(r"age[\W_]*(in[\W_]*)?(years?|yrs?|y)\W*")

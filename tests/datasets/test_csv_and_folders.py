@@ -290,13 +290,15 @@ def test_columns_of_files_and_ages_may_be_spelled_otherwise(table: Path) -> None
         found = read_labelled_images(table).table
         pd.testing.assert_frame_equal(found, expected)
     rows.rename(columns={"age": "age (months)"}).to_csv(table, index=False)
-    assert set(read_labelled_images(table).table["age"]) == {""}
+    found = read_labelled_images(table)
+    assert set(found.table["age"]) == {""} and "not read: age (months); for figures by age" in found.warnings[0]
 
 
 @pytest.mark.parametrize(
     "name",
     ["id_patient", "Patienten-Nr.", "PatientenID", "anon_patient_id", "Patient (anonymised)", "paciente", "MRN",
-     "Paziente ID", "pid", "Läsions-ID", "lesion.hash", "lesión", "Lésion n°"],
+     "Paziente ID", "pid", "Läsions-ID", "lesion.hash", "lesión", "Lésion n°", "tumor_id", "Pat.-Nr.", "user_id",
+     "Muttermal-Nr"],
 )  # fmt: skip
 def test_columns_that_seem_to_tell_lesions_or_patients_are_named_in_other_forms(table: Path, name: str) -> None:
     rows = pd.read_csv(table, dtype=str, keep_default_na=False).drop(columns="lesion_id")
