@@ -45,7 +45,9 @@ _NONE, _OLD_JPEG, _JPEG, _PACKBITS = 1, 6, 7, 32773
 _DEFLATE = (8, 32946)
 _OF_COMPRESSION = dict.fromkeys(range(512, 522), _OLD_JPEG) | {_JPEG_TABLES: _JPEG}  # elsewhere they are of a preview
 _LZW, _ZSTANDARD = 5, 50000
-_LZW_HOLE = bytes(16)  # zeros that are no pixels: LZW was seen to write 4 in a row
+# Zeros that are no pixels, by compression: LZW was seen to write 4 in a row, CCITT has 11 bits in front of the end of a
+# line, of which G3 may have more to fill it.
+_HOLES = {2: bytes(16), 3: bytes(64), 4: bytes(16), _LZW: bytes(16)}
 # Zstandard keeps a block of 128 KiB as it is where packing saves less than 2 KiB of it, as noise with a row of black.
 _PACKED_HOLE, _KEPT_HOLE = bytes(1000), bytes(2100)
 _MOST_UNPACKED = 12 * MAXIMUM_PIXELS  # bytes of a strip: six samples of 16 bits
@@ -295,7 +297,7 @@ def _check_strips(data: bytes, page: _Page) -> str:
         if count == 0 or offset < _HEADER or offset + (1 if compression == _NONE else count) > len(data):
             where = "beyond the file's end" if offset >= _HEADER else "in its header"
             raise ImageError("damaged", f"a strip or tile lies {where}" if count else "a strip without bytes")
-        if compression in (_LZW, _ZSTANDARD) and _has_hole(data[offset : offset + count], compression):
+        if compression in (*_HOLES, _ZSTANDARD) and _has_hole(data[offset : offset + count], compression):
             raise ImageError("damaged", "zeros in place of a strip or tile")
         if compression == _JPEG:
             notes.add(_check_jpeg(data[offset : offset + count], page.tables, across if planes == 1 else 0))
@@ -379,8 +381,8 @@ def _check_jpeg(stream: bytes, tables: bytes, width: int) -> str:
 
 def _has_hole(content: bytes, compression: int) -> bool:
     """Whether zeros stand in place of a strip's packed bytes; RFC 8878, 3.1.1, on the blocks of Zstandard."""
-    hole = content.find(_LZW_HOLE if compression == _LZW else _PACKED_HOLE)
-    if hole < 0 or compression == _LZW or content.find(_KEPT_HOLE) >= 0:
+    hole = content.find(_HOLES.get(compression, _PACKED_HOLE))
+    if hole < 0 or compression in _HOLES or content.find(_KEPT_HOLE) >= 0:
         return hole >= 0
     described, kind = content[4], 0
     single = described >> 5 & 1

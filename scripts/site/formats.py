@@ -63,8 +63,9 @@ IMAGE_FORMATS = (
         "whatever libtiff complains of; strips that are empty, short, within another or beyond the end; a wrong "
         "checksum of Deflate; a JPEG "
         "strip that a JPEG file could not be. A thousand zeros in Zstandard, "
-        "16 in LZW. Nothing can tell a hole in pixels that are not compressed, though the note says so, as in BMP and "
-        "DICOM, where they end in 4,096 or more zeros, or bytes of 255, from a multiple of 512 bytes on, or have whole "
+        "16 in LZW and CCITT (64 in G3). Nothing can tell a hole in pixels that are not compressed, though the note "
+        "says so, as in BMP and DICOM, where they end in 4,096 or more zeros, or bytes of 255, from a multiple of 512 "
+        "bytes on, or have whole "
         "blocks of 512 between others, and where bytes follow that it does not name; of wrong bytes in Zstandard up to "
         "a third go unseen, in LZW a few. Compare the checksums of a transfer.",
         "the preview in place of the image; planes of 16 bits mixed up; palettes of 8-bit entries black",

@@ -249,6 +249,20 @@ def test_damage_is_named() -> None:
         assert np.array_equal(decode(whole, HEIGHT, WIDTH), RAMPS)
 
 
+@pytest.mark.parametrize(("compression", "length"), [("tiff_ccitt", 40), ("group3", 80), ("group4", 40)])
+def test_a_hole_in_black_and_white_is_damage(compression: str, length: int) -> None:
+    """Decoders find their way again at the end of a line, and say nothing."""
+    noise = Image.effect_noise((400, 300), 90).resize((800, 600)).convert("1", dither=Image.Dither.NONE)
+    noise.save(buffer := io.BytesIO(), "TIFF", compression=compression)
+    data = buffer.getvalue()
+    assert 50 < decode(data, HEIGHT, WIDTH).mean() < 200
+    for at in range(3000, len(data) - 3000, len(data) // 10):
+        assert reason(data[:at] + bytes(length) + data[at + length :]) == "damaged"
+    for blank in (0, 1):
+        Image.new("1", (800, 600), blank).save(buffer := io.BytesIO(), "TIFF", compression=compression)
+        assert (decode(buffer.getvalue(), HEIGHT, WIDTH) == 255 * blank).all()
+
+
 @pytest.mark.parametrize(("compression", "length"), [("tiff_lzw", 40), ("zstd", 3000)])
 def test_a_hole_in_what_has_no_checksum_is_named(compression: str, length: int) -> None:
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 255, (200, 300, 3), np.uint8))
