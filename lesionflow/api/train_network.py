@@ -26,7 +26,7 @@ from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.sampling import positive_shares
 from lesionflow.datasets.split import Split
 from lesionflow.defaults import new_objects_collected
-from lesionflow.errors import RegistryError, add_to_message, counted
+from lesionflow.errors import RegistryError, StoreError, add_to_message, counted
 from lesionflow.evaluation.learning import History
 from lesionflow.evaluation.measure import measure
 from lesionflow.evaluation.metrics import DECIDING, with_interval
@@ -376,8 +376,10 @@ def _unstoppable(
     """Functions that log an epoch and save a checkpoint, and tolerate a failing store.
 
     Epochs that the store did not accept are logged with a later one, or with the model; a checkpoint that failed is
-    dropped, as the next one supersedes it.
+    dropped, as the next one supersedes it. Without room for temporary files from the first one on, the training ends:
+    its model could not be saved, either.
     """
+    kept = last is not None
     outage = CircuitBreaker(functools.partial(say, console=console))
     waiting: dict[int, Mapping[str, float]] = dict(enumerate(last.history, start=1)) if last else {}
 
@@ -392,6 +394,13 @@ def _unstoppable(
             del waiting[epoch]
 
     def keep(checkpoint: Checkpoint) -> None:
-        outage.attempt(log_checkpoint, run_id, checkpoint)
+        nonlocal kept
+        try:
+            kept = outage.attempt(log_checkpoint, run_id, checkpoint) or kept
+        except StoreError as error:
+            if not kept:
+                raise
+            told = f"{error}; training continues, without a checkpoint of epoch {checkpoint.epoch}"
+            say(told, console=console, warning=True)
 
     return log, keep

@@ -182,14 +182,17 @@ def logged_epochs(run_id: str) -> dict[int, dict[str, float]]:
 
 
 def log_checkpoint(run_id: str, checkpoint: Checkpoint) -> None:
-    """Log a checkpoint into a run; it replaces the one before the last."""
+    """Log a checkpoint into a run; it replaces the one before the last.
+
+    Raises `StoreError` where there is no room for temporary files, and `RegistryError`.
+    """
     from lesionflow.training.checkpoint import to_bytes
 
-    doing = f"keeping the checkpoint of epoch {checkpoint.epoch}"
-    with temporary_folder() as folder, registry_errors(doing):
+    with temporary_folder() as folder:
         file = folder / CHECKPOINT_FILES[checkpoint.epoch % 2]
         file.write_bytes(to_bytes(checkpoint))
-        mlflow.MlflowClient().log_artifact(run_id, str(file), FOLDER)
+        with registry_errors(f"keeping the checkpoint of epoch {checkpoint.epoch}"):
+            mlflow.MlflowClient().log_artifact(run_id, str(file), FOLDER)
 
 
 def last_checkpoint(run_id: str) -> Checkpoint | None:

@@ -2,7 +2,10 @@
 
 import os
 import shlex
+import shutil
 import signal
+import subprocess
+import tempfile
 from pathlib import Path
 
 import keras
@@ -21,8 +24,10 @@ from lesionflow.evaluation.metrics import DECIDING
 from lesionflow.model.card import read_card
 from lesionflow.model.prediction import LabelledPredictions
 from lesionflow.progress import stderr_console
+from lesionflow.tracking.resume import log_checkpoint
 from lesionflow.tracking.runs import read_arrays
 from lesionflow.training.callbacks import TrainingDisplay
+from lesionflow.training.checkpoint import Checkpoint, from_bytes
 from lesionflow.training.config import TrainingConfig
 from lesionflow.training.fit import Fitted
 from tests.conftest import PLAIN, invoke, without_pictures
@@ -84,6 +89,42 @@ def test_folds_are_measured_together_and_stopped_ones_are_gone_on_with(
     assert "Not this model's metrics: 3 others were trained with its settings" in text
     assert f"{len(images.table)} images of {lesions} lesions in all" in text
     assert set(card.metrics) == {"train", "validation", "test", "stability", "cross_validation"}
+
+
+def test_without_room_for_checkpoints_a_training_ends_at_once_and_not_where_only_a_later_one_has_none(
+    demo_folder: Path, cache: Path, own_store: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    place, saved = tmp_path / "place", list[int]()
+    place.mkdir()
+
+    def log_one(run_id: str, checkpoint: Checkpoint) -> None:
+        log_checkpoint(run_id, checkpoint)
+        saved.append(checkpoint.epoch)
+        small.setattr(tempfile, "tempdir", str(place))  # from the second on, there is no room
+
+    options = ("--data", str(demo_folder), "--model", "vgg", "--epochs", "2", "--image-size", "16", *PLAIN)
+    arguments = ("train", *options, "--cache", str(cache), "--tracking-uri", f"sqlite:///{tmp_path}/mlflow.db")
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1500k", "tmpfs", str(place)]
+    if not shutil.which("mount") or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small file system is not allowed here")
+    try:
+        with pytest.MonkeyPatch.context() as small, without_pictures():
+            small.setattr(tempfile, "tempdir", str(place))
+            ended = invoke(*arguments)
+            assert ended.exit_code == 1 and "epoch 2/2" not in ended.stderr, ended.output
+            assert f"no room for temporary files in {place}" in ended.stderr.splitlines()[-1]
+        with pytest.MonkeyPatch.context() as small, without_pictures():
+            small.setattr("lesionflow.api.train_network.log_checkpoint", log_one)
+            goes_on = invoke(*arguments)
+            assert "continues, without a checkpoint of epoch 2\n" in goes_on.stderr, goes_on.output
+            assert "epoch 2/2" in goes_on.stderr and saved == [1]
+            assert goes_on.exit_code == 1 and "lesionflow train --resume" in goes_on.stderr.splitlines()[-1]
+        (odd,) = tmp_path.rglob("odd.checkpoint")  # of the second training, from which it is resumed
+        checkpoint = from_bytes(odd.read_bytes())
+        assert checkpoint is not None and checkpoint.epoch == 1
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
 
 
 def test_with_folds_a_start_must_not_know_any_lesion_that_may_be_measured(demo_folder: Path, cache: Path) -> None:
