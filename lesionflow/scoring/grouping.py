@@ -47,8 +47,8 @@ def check_groups(values: Iterable[str], column: str) -> None:
     """Raise `DataError` for ids that a program has rounded or lost: images of different ones would be one group."""
     if changed := sorted(set().union(*rounded_and_lost(values))):
         raise DataError(
-            f"--group-by {column}: {first_few(changed)}: rounded numbers, errors or formulas of a spreadsheet, so that "
-            "different groups may be one; save that column as text in the list of images"
+            f"--group-by {column}: {first_few(changed)}: rounded numbers or errors of a spreadsheet, so that different "
+            "groups may be one; save that column as text in the list of images"
         )
 
 
