@@ -10,6 +10,7 @@ import errno
 import importlib.util
 import os
 import secrets
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -228,6 +229,29 @@ def atomic_write_bytes(file: Location, content: bytes, overwrite: bool = True) -
         with _on_disk(partial) as stream:
             stream.write(content)
         put_in_place(partial, file, overwrite)
+
+
+@contextlib.contextmanager
+def atomic_folder(folder: Path) -> Iterator[Path]:
+    """A folder to write into, which gets the name of `folder` if the block succeeds, and is removed otherwise.
+
+    An empty folder that is there already, such as a mount, is filled. Raises `OSError`.
+    """
+    beside = folder if folder.exists() else folder.parent
+    with (
+        made_folder(folder.parent),
+        tempfile.TemporaryDirectory(dir=beside, prefix=f".{folder.name}.partial-") as made,
+    ):
+        partial = Path(made) / "whole"  # with the usual permissions, unlike the temporary folder
+        partial.mkdir()
+        yield partial
+        if beside != folder:
+            partial.replace(folder)
+            return
+        with contextlib.ExitStack() as undo:
+            for entry in sorted(partial.iterdir()):
+                undo.callback(entry.replace(folder / entry.name).replace, entry)
+            undo.pop_all()
 
 
 def name_new(partial: Path, out: Path) -> None:

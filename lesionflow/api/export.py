@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar, Unpack
@@ -15,7 +14,7 @@ import numpy as np
 from rich.console import Console
 
 from lesionflow.api.overrides import ExportOptions, configured
-from lesionflow.atomic import made_folder
+from lesionflow.atomic import atomic_folder
 from lesionflow.datasets.combined import split_data_sets
 from lesionflow.datasets.demo.demo_set import draw_demo_set
 from lesionflow.datasets.labelled import read_labelled_images
@@ -136,23 +135,10 @@ def export(
 
 @contextmanager
 def _whole_folder(target: Path) -> Iterator[Path]:
-    """A folder beside the target that gets its name in the end; one that is there, such as a mount, is filled."""
-    place = target if target.exists() else target.parent
+    """What `atomic_folder` gives; raises `ReportError` where it cannot be made."""
     try:
-        with (
-            made_folder(target.parent),
-            tempfile.TemporaryDirectory(dir=place, prefix=f".{target.name}.partial-") as made,
-        ):
-            partial = Path(made) / "whole"
-            partial.mkdir()
+        with atomic_folder(target) as partial:
             yield partial
-            if place != target:
-                partial.replace(target)
-                return
-            with ExitStack() as undo:
-                for file in sorted(partial.iterdir()):
-                    undo.callback(file.replace(target / file.name).unlink)
-                undo.pop_all()
     except LesionflowError:
         raise
     except OSError as error:

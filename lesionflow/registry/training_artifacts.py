@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lesionflow.atomic import atomic_folder
 from lesionflow.errors import BundleError, RegistryError
 from lesionflow.evaluation.evaluate import write_evaluation
 from lesionflow.evaluation.learning import History
@@ -155,12 +156,10 @@ def keep_artifacts(folder: Path, name: str) -> Path:
     while kept.exists():
         number += 1
         kept = KEPT.absolute() / f"{name}-{number}"
-    partial = kept.with_name(f".{kept.name}.partial")
     try:
-        shutil.copytree(folder, partial)
-        partial.rename(kept)  # only a whole folder ever has the final name
+        with atomic_folder(kept) as partial:
+            shutil.copytree(folder, partial, dirs_exist_ok=True)
     except OSError:  # a working directory that takes no files, or a full disk
-        shutil.rmtree(partial, ignore_errors=True)
         return folder
     shutil.rmtree(folder)
     return kept

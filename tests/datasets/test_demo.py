@@ -96,7 +96,7 @@ def test_images_lie_half_in_each_part_and_can_be_read(drawn: Path) -> None:
 
 
 def test_the_seed_decides_every_byte(drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo.os, "cpu_count", lambda: 1)  # nor does the number of threads matter
+    monkeypatch.setattr(demo, "usable_cores", lambda: 1)  # nor does the number of threads matter
     demo.draw_demo_set(tmp_path / "again", images=IMAGES, seed=3)
     assert files_of(tmp_path / "again") == files_of(drawn)
     demo.draw_demo_set(tmp_path / "other", images=50, seed=4)

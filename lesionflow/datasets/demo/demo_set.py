@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import csv
 import errno
-import os
+import functools
+import itertools
 import re
-import shutil
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.random import Generator, default_rng
 
-from lesionflow.atomic import made_folder
+from lesionflow.atomic import atomic_folder
 from lesionflow.datasets.demo.painting import paint_skin, photograph
 from lesionflow.defaults import usable_cores
 from lesionflow.diagnoses import HAM10000, LabelSet, normalized
@@ -65,7 +65,7 @@ class Look:
 def draw_demo_set(folder: Path, images: int = 900, seed: int = 0, label_set: LabelSet = HAM10000) -> None:
     """Draw a synthetic HAM10000-like data set into folder, with the diagnoses of a label set.
 
-    The same seed gives the same files, byte for byte. The set is drawn beside folder and renamed when it is
+    The same seed gives the same files, byte for byte. The set is drawn under another name and renamed when it is
     whole, so an interrupted run leaves nothing that could pass for a data set.
 
     Raises
@@ -82,12 +82,10 @@ def draw_demo_set(folder: Path, images: int = 900, seed: int = 0, label_set: Lab
     prefix = DEMO_PREFIX
     if label_set.names != HAM10000.names:  # lesions of another set are other lesions, and say so
         prefix += re.sub(r"\W", "_", label_set.name).upper() + "_"
-    unfinished = folder.parent / f".{folder.name}.unfinished-{os.getpid()}"
     first = seed * 10_000_000  # lesions of another seed are other lesions, and say so
-    parts = [unfinished / f"HAM10000_images_part_{part}" for part in (1, 2)]
 
-    def draw(number: int) -> list[tuple[str, ...]]:
-        """Write the images of a lesion, and give their rows of the metadata."""
+    def draw(number: int, folders: Sequence[Path]) -> list[tuple[str, ...]]:
+        """Write the images of a lesion into one of two folders, and give their rows of the metadata."""
         name, views = lesions[number]
         shares = np.array([look.share for look in looks[name]])
         look = looks[name][default_rng([seed, number, 0]).choice(len(shares), p=shares / shares.sum())]
@@ -97,25 +95,21 @@ def draw_demo_set(folder: Path, images: int = 900, seed: int = 0, label_set: Lab
         rows = []
         for view, image in enumerate(views):
             image_id = f"{prefix}I_{first + image:07d}"
-            path = parts[2 * image > images + 1] / f"{image_id}.jpg"
+            path = folders[2 * image > images + 1] / f"{image_id}.jpg"
             photograph(skin, default_rng([seed, number, 3 + view])).save(path, quality=90)
             rows.append((f"{prefix}{first + number:07d}", image_id, name, *patient))
         return rows
 
-    with made_folder(folder.parent):
-        try:
-            for part in parts:
-                part.mkdir(parents=True)
-            # numpy and Pillow release the interpreter lock while they work, so threads are enough.
-            with ThreadPoolExecutor(usable_cores()) as pool:
-                table = [METADATA_COLUMNS, *(row for rows in pool.map(draw, lesions) for row in rows)]
-            with (unfinished / "HAM10000_metadata.csv").open("w", newline="", encoding="utf-8") as file:
-                csv.writer(file, lineterminator="\n").writerows(table)
-            if folder.exists():
-                folder.rmdir()  # it is empty; Windows does not rename onto it
-            unfinished.rename(folder)
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
+    with atomic_folder(folder) as unfinished:
+        folders = [unfinished / f"HAM10000_images_part_{number}" for number in (1, 2)]
+        for each in folders:
+            each.mkdir()
+        # numpy and Pillow release the interpreter lock while they work, so threads are enough.
+        with ThreadPoolExecutor(usable_cores()) as pool:
+            drawn = pool.map(functools.partial(draw, folders=folders), lesions)
+            table = [METADATA_COLUMNS, *itertools.chain.from_iterable(drawn)]
+        with (unfinished / "HAM10000_metadata.csv").open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file, lineterminator="\n").writerows(table)
 
 
 def looks_of(label_set: LabelSet) -> dict[str, tuple[Look, ...]]:
