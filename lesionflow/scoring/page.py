@@ -174,7 +174,8 @@ def _data(
     }
     yield json.dumps(start)[:-1] + ', "rows": ['
     separator = "\n"
-    for (row, said), thumbnail in zip(kept, _thumbnails((row for row, _ in kept), workers), strict=True):
+    thumbnails = thread_map(_thumbnail, (row for row, _ in kept), workers or usable_cores())
+    for (row, said), thumbnail in zip(kept, thumbnails, strict=True):
         others = [] if row.also is None else [_compact(row.also)]
         yield separator + json.dumps([_name(row), *_compact(said), thumbnail, *others], separators=(",", ":"))
         separator = ",\n"
@@ -191,12 +192,8 @@ def _name(row: Row) -> str:
     return name if len(name) <= MAXIMUM_NAME else "…" + name[-MAXIMUM_NAME:]
 
 
-def _thumbnails(rows: Iterable[Row], workers: int | None) -> Iterator[str]:
-    """Base64 of a JPEG for each row, in order; nothing for an image that is no longer there."""
-    return thread_map(_thumbnail, rows, workers or usable_cores())
-
-
 def _thumbnail(row: Row) -> str:
+    """Base64 of a JPEG of an image; empty for one that is no longer there."""
     try:
         image = Image.fromarray(decode(row.path, THUMBNAIL, THUMBNAIL, row.frame))
     except ImageError:
