@@ -57,10 +57,6 @@ def compare(
         Resamples of the paired bootstrap over the lesions of the validation part, which the differences come from. The
         test part chooses nothing.
 
-    Returns
-    -------
-    Comparison
-
     Raises
     ------
     LesionflowError

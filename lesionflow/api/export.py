@@ -94,10 +94,6 @@ def export(
     console : rich.console.Console, optional
         Where progress goes; stderr by default.
 
-    Returns
-    -------
-    Exported
-
     Raises
     ------
     UsageError

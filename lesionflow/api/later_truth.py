@@ -172,10 +172,6 @@ def compare_report(
     tracking_uri
         MLflow tracking store and registry, which may know what the models were trained on.
 
-    Returns
-    -------
-    ReportComparison
-
     Raises
     ------
     ReportError

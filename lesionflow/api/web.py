@@ -52,10 +52,6 @@ def web(
     tracking_uri : str, optional
         MLflow tracking store and registry.
 
-    Returns
-    -------
-    Page
-
     Raises
     ------
     LesionflowError

@@ -74,16 +74,7 @@ def split_of_training(card: Card, images: LabelledImages, known: dict[str, np.nd
     knows exactly the images of the training part, and each part has as many images as the card says. The files have to
     be those of the training or all others: a few that differ are a change of the data.
 
-    Parameters
-    ----------
-    card : Card
-    images : LabelledImages
-    known : dict of arrays, optional
-        What `trained_on` gave for the model.
-
-    Returns
-    -------
-    Split or None
+    known: what `trained_on` gave for the model.
     """
     try:
         split = split_data_sets(images, card.split_fractions, card.split_seed, card.split_digest)
