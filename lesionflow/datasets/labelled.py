@@ -26,14 +26,7 @@ from lesionflow.datasets.csv_and_folders import (
     with_standard_names,
 )
 from lesionflow.datasets.demo.demo_set import DEMO_PREFIX, draw_demo_set
-from lesionflow.datasets.ham10000 import (
-    LICENCE,
-    METADATA_NAMES,
-    find_metadata,
-    holds_ham10000,
-    is_ham10000,
-    read_ham10000,
-)
+from lesionflow.datasets.ham10000 import METADATA_NAMES, find_metadata, is_ham10000, read_ham10000
 from lesionflow.datasets.ids import without_endings, without_folders
 from lesionflow.datasets.image_files import contents_of_files
 from lesionflow.datasets.isic import (
@@ -54,6 +47,7 @@ from lesionflow.datasets.label_table import (
     workbook_notes,
 )
 from lesionflow.datasets.label_words import LabelWords, read_label_words
+from lesionflow.datasets.licences import LICENCE, holds_ham10000
 from lesionflow.datasets.published import find_layout, read_published
 from lesionflow.datasets.raw_labels import RawLabels, complete
 from lesionflow.diagnoses import HAM10000, LabelSet

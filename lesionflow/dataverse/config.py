@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from lesionflow.datasets.ham10000 import AUTHORS, LICENCE
+from lesionflow.datasets.licences import AUTHORS, LICENCE
 from lesionflow.errors import UsageError
 from lesionflow.options import Config, option
 

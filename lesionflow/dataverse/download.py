@@ -23,7 +23,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from lesionflow.atomic import atomic_write_bytes, name_new, take_lock
-from lesionflow.datasets.ham10000 import AUTHORS, LICENCE
+from lesionflow.datasets.licences import AUTHORS, LICENCE
 from lesionflow.dataverse.config import PARTS, DownloadConfig
 from lesionflow.dataverse.server import Cancelled, Published, PublishedFile, TransientError, Web
 from lesionflow.errors import DownloadError

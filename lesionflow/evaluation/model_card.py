@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lesionflow.datasets.ham10000 import AUTHORS, AUTHORS_OF, LICENCE
+from lesionflow.datasets.licences import AUTHORS, AUTHORS_OF, LICENCE
 from lesionflow.datasets.split import PARTS
 from lesionflow.errors import counted
 from lesionflow.evaluation.call_strength import CallStrength, strength_rows

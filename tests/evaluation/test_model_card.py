@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from lesionflow.datasets.ham10000 import AUTHORS, LICENCE
+from lesionflow.datasets.licences import AUTHORS, LICENCE
 from lesionflow.evaluation.metrics import metrics_of
 from lesionflow.evaluation.model_card import LONGEST, model_card
 from lesionflow.evaluation.slices import Gap

@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from lesionflow.api.score import score
-from lesionflow.datasets.ham10000 import AUTHORS, LICENCE
+from lesionflow.datasets.licences import AUTHORS, LICENCE
 from lesionflow.defaults import SHIPPED_LICENCE
 from lesionflow.evaluation.leaks import find_leak
 from lesionflow.evaluation.metrics import Place, shown_at, with_interval
