@@ -16,6 +16,7 @@ common=(
   --preset full
   --batch-size 32
   --weight-decay 0.05
+  --small-first 0
   --balance sqrt
   --loss cross-entropy
   --label-smoothing 0.1
