@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from lesionflow.datasets.csv_and_folders import (
     ITS_OWN_COLUMNS,
@@ -18,9 +17,6 @@ from lesionflow.datasets.label_table import read_table
 from lesionflow.datasets.label_words import LabelWords
 from lesionflow.datasets.raw_labels import RawLabels
 from lesionflow.errors import DataError, first_few
-
-if TYPE_CHECKING:
-    pass
 
 METADATA_NAMES = ("HAM10000_metadata.csv", "HAM10000_metadata", "HAM10000_metadata.tab")
 REQUIRED_COLUMNS = ("lesion_id", "image_id", "dx")

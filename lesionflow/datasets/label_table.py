@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 JSON_LINES = (".jsonl", ".ndjson")
-TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", *JSON_LINES, ".xlsx", ".xlsm", ".parquet", ".pq")
+PARQUET_SUFFIXES = (".parquet", ".pq")
+WHOLE_SUFFIXES = (*JSON_LINES, ".xlsx", ".xlsm", *PARQUET_SUFFIXES)  # of tables that are not read line by line
+TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", *WHOLE_SUFFIXES)
 MAXIMUM_TABLE_BYTES = 2**30  # of a table; the largest published one, of ISIC 2024, has a quarter
 # Names within a nested value that mean nothing without those above.
 _OF_ANYTHING = {"id", "uid", "uuid", "name", "number", "key", "code", "value", "hash"}

@@ -41,6 +41,7 @@ from lesionflow.datasets.label_columns import has_labels, image_column, is_missi
 from lesionflow.datasets.label_table import (
     ARRAYS,
     OTHER_TABLES,
+    PARQUET_SUFFIXES,
     TABLE_SUFFIXES,
     read_header,
     read_table,
@@ -51,7 +52,7 @@ from lesionflow.datasets.licences import LICENCE, holds_ham10000
 from lesionflow.datasets.published import find_layout, read_published
 from lesionflow.datasets.raw_labels import RawLabels, complete
 from lesionflow.diagnoses import HAM10000, LabelSet
-from lesionflow.errors import DataError, counted, first_few
+from lesionflow.errors import DataError, counted, first_few, os_errors_as
 from lesionflow.images.containers import (
     HDF5_SUFFIXES,
     holder_of,
@@ -74,9 +75,8 @@ class LabelledImages:
 
     name: str
     folder: Path
-    table: (
-        pd.DataFrame
-    )  # `raw_labels.ROW_COLUMNS` and content (digest of the bytes); patient_id is empty where not known
+    # `raw_labels.ROW_COLUMNS` and content (digest of the bytes); patient_id is empty where not known
+    table: pd.DataFrame
     digest: str  # of ids, diagnoses and the images' bytes
     demo: bool  # whether drawn images are among those that metrics are of, which are then of no medical value
     warnings: tuple[str, ...] = ()
@@ -284,10 +284,12 @@ def read_raw_labels(path: Path, words: LabelWords) -> RawLabels:
 def check_is_there(source: str | os.PathLike[str]) -> None:
     """Refuse a data set that is not there, before anything is begun with it. Raises `DataError`."""
     path = path_here(source, "data")
-    if os.fspath(source) != DEMO and archive_of(path) is None and not (path.is_dir() or path.is_file()):
-        raise DataError(
-            f"{path}: no such folder or table; give a table of labelled images, the folder of a data set, or 'demo'"
-        )
+    with os_errors_as(DataError, f"{path}: cannot be read", "make it readable or leave it out"):
+        if os.fspath(source) == DEMO or archive_of(path) or path.is_dir() or path.is_file():
+            return
+    raise DataError(
+        f"{path}: no such folder or table; give a table of labelled images, the folder of a data set, or 'demo'"
+    )
 
 
 def _read_raw_labels(path: Path, words: LabelWords) -> RawLabels:
@@ -364,7 +366,7 @@ def _unknown_layout(folder: Path, words: LabelWords) -> DataError:
     tables = _tables(folder)
     usual = {*TABLE_SUFFIXES} - {".txt"}  # a text may be anything
     broken = _unreadable(file for file in folder.iterdir() if file.suffix.lower() in usual and file not in tables)
-    kinds = (*OTHER_TABLES, *ARRAYS, ".gz", ".parquet")
+    kinds = (*OTHER_TABLES, *ARRAYS, ".gz", *PARQUET_SUFFIXES)
     others = [file for file in (*folder.glob("*"), *folder.glob("*/*")) if file.suffix.lower() in kinds]
     archives = sorted(file for file in folder.iterdir() if is_archive(file))
     images = next(iter(walk_images(str(folder))), None)

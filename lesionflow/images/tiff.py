@@ -337,7 +337,8 @@ def _said_of_rest(data: bytes, pages: list[_Page]) -> str:
     ends = [page.end for page in pages]
     if not all(ends) or len(pages) == _MAXIMUM_PAGES:
         return ""
-    for page, (start, length) in itertools.product(pages, ((_STRIPS, _STRIP_BYTES), (_TILES, _TILE_BYTES))):
+    places = ((_STRIPS, _STRIP_BYTES), (_TILES, _TILE_BYTES), (_OLD_STREAM, _OLD_STREAM_BYTES))
+    for page, (start, length) in itertools.product(pages, places):
         if start in page.values and length not in page.values:
             return ""
         ends += map(sum, zip(page.values.get(start, ()), page.values.get(length, ()), strict=False))

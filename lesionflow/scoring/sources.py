@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
+from lesionflow.datasets.label_table import WHOLE_SUFFIXES
 from lesionflow.errors import DataError, ImageError, LesionflowError, UsageError, os_errors_as
 from lesionflow.images.containers import ZIP_SUFFIX, holder_of, is_archive
 from lesionflow.images.discovery import (
@@ -37,7 +38,6 @@ from lesionflow.storage.objects import is_file, listed, local_copy
 
 PATH_COLUMN = "path"  # of a CSV source
 TABLE_SUFFIXES = (".csv", ".tsv")
-_WHOLE = (".jsonl", ".xlsx", ".parquet")  # tables that are read as those of labels are, and not line by line
 _LISTS = (".txt", ".lst", ".list")  # what people keep paths in
 _SAMPLE = 256  # bytes that tell an encoding
 _UNDECODABLE = {"utf-8-sig": "surrogateescape", "utf-16": "strict"}  # names of files are bytes, and come back as such
@@ -113,10 +113,10 @@ def open_source(source: str | os.PathLike[str], *, recursive: bool = True, patte
 def _one_file(path: str) -> Source:
     """A source that is one image file, intact or not, or a table. Raises `UsageError` for what looks like a list."""
     with contextlib.suppress(OSError):  # reported in its row
-        if path.lower().endswith((*_WHOLE, *_LISTS)) and Path(path).stat().st_size:
+        if path.lower().endswith((*WHOLE_SUFFIXES, *_LISTS)) and Path(path).stat().st_size:
             with open(path, "rb") as file:
                 if sniff(file.read(HEAD)) is None:
-                    if path.lower().endswith(_WHOLE):
+                    if path.lower().endswith(WHOLE_SUFFIXES):
                         return _table(path)
                     raise UsageError(
                         f"{path}: is no image; write @FILE for a text file of paths, one per line, and save a table "
@@ -149,7 +149,7 @@ def _open_url(text: str, recursive: bool, pattern: str | None) -> Source:
     if not isinstance(url, Url):  # like a path, except for the prefix of the files found there
         path = file_path(text)
         found = open_source(path, recursive=recursive, pattern=pattern)
-        is_table = os.path.isfile(path) and path.lower().endswith((*TABLE_SUFFIXES, *_WHOLE))
+        is_table = os.path.isfile(path) and path.lower().endswith((*TABLE_SUFFIXES, *WHOLE_SUFFIXES))
         return found if is_table else replace(found, inputs=((file_url(each),) for each, *_ in found.inputs))
     with os_errors_as(DataError, f"{text}: cannot be read"):
         is_object = not url.is_dir() and is_file(url)
@@ -164,7 +164,7 @@ def _open_url(text: str, recursive: bool, pattern: str | None) -> Source:
     if is_object and text.lower().endswith(ZIP_SUFFIX):
         raise DataError(f"{text}: archives in a store are not read; copy it to this machine, or unpack it there")
     if is_object:
-        return _table(text) if text.lower().endswith((*TABLE_SUFFIXES, *_WHOLE)) else Source(iter([(text,)]))
+        return _table(text) if text.lower().endswith((*TABLE_SUFFIXES, *WHOLE_SUFFIXES)) else Source(iter([(text,)]))
     if is_pattern(text):
         return Source(((found,) for found in expand_url(url)), if_empty=f"{text}: no object matches")
     if (named := named_frame(text)) and is_file(Url.of(named[0])):
@@ -279,7 +279,7 @@ def _checked(path: str, name: str) -> str:
 
 def _table(path: str) -> Source:
     """A table with a column `path`; its other columns are carried through."""
-    rows = _whole_rows(path) if path.lower().endswith(_WHOLE) else _table_rows(path)
+    rows = _whole_rows(path) if path.lower().endswith(WHOLE_SUFFIXES) else _table_rows(path)
     header = next(rows, ())
     if not header:
         raise DataError(f"{path}: the table is empty")
@@ -330,10 +330,13 @@ def _whole_rows(path: str) -> Iterator[tuple[str, ...]]:
     """The header and the rows of a table. Raises `DataError` for a workbook that has more than one table to see."""
     from lesionflow.datasets.label_table import read_table, workbook_notes
 
-    with local_copy(parse_location(path)) as copy:
-        table = read_table(Path(copy))
-        if notes := workbook_notes(Path(copy)):
-            raise DataError(f"{'; '.join(notes)}: which images are meant is not clear; save the table as CSV")
+    with os_errors_as(DataError, f"{path}: the table cannot be read"), local_copy(parse_location(path)) as copy:
+        try:
+            table = read_table(copy)
+            if notes := workbook_notes(copy):
+                raise DataError(f"{'; '.join(notes)}: which images are meant is not clear; save the table as CSV")
+        except DataError as error:  # which names the copy
+            raise DataError(str(error).replace(str(copy), path)) from error
     yield tuple(map(str, table.columns))
     yield from table.itertuples(index=False, name=None)
 

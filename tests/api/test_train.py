@@ -310,13 +310,23 @@ def test_a_missing_extra_leaves_its_network_out_of_all(
 
 
 def test_a_store_out_of_reach_fails_before_the_data_is_read(tmp_path: Path, store: Path) -> None:
-    result = invoke("train", "--data", str(tmp_path / "missing"), "--tracking-uri", "http://127.0.0.1:9")
+    (tmp_path / "broken.csv").write_text("no table")
+    result = invoke("train", "--data", str(tmp_path / "broken.csv"), "--tracking-uri", "http://127.0.0.1:9")
     assert result.exit_code == 1 and "127.0.0.1:9" in error_line(result)
 
 
-@pytest.mark.parametrize("options", [("--data", "nowhere"), ("--data", "demo", "--extra", "nowhere")])
-def test_data_that_are_not_there_are_told_before_a_store_is_made(options: tuple[str, ...], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--data", "nowhere"), "nowhere: no such folder or table; give a table"),
+        (("--data", "demo", "--extra", "nowhere"), "nowhere: no such folder or table; give a table"),
+        (("--data", 300 * "x"), f"{300 * 'x'}: cannot be read (File name too long); make it readable or leave it out"),
+    ],
+)
+def test_data_that_are_not_there_are_told_before_a_store_is_made(
+    options: tuple[str, ...], told: str, tmp_path: Path
+) -> None:
     with working_in(tmp_path):
         refused = invoke("train", *options)
-    assert refused.exit_code == 1 and "nowhere: no such folder or table; give a table" in error_line(refused)
+    assert refused.exit_code == 1 and told in error_line(refused)
     assert not list(tmp_path.iterdir())

@@ -161,14 +161,14 @@ def test_a_table_carries_its_other_columns(tmp_path: Path) -> None:
     assert list(source.inputs) == [("b.jpg", "7", 'a, "b"\nc'), ("caf\udce9.jpg", "8", "=1+1")]
 
 
-@pytest.mark.parametrize("ending", ["XLSX", "parquet", "jsonl"])
+@pytest.mark.parametrize("ending", ["XLSX", "xlsm", "parquet", "pq", "jsonl", "ndjson"])
 def test_a_table_of_labels_is_a_table_of_images(ending: str, tmp_path: Path) -> None:
     table = pd.DataFrame({"lesion_id": ["007", "008"], "path": ["b.jpg", "a.jpg"], "age": ["45", ""]})
     file = tmp_path / f"images.{ending}"
-    if ending == "XLSX":
+    if ending in ("XLSX", "xlsm"):
         with pd.ExcelWriter(file, engine="openpyxl") as book:
             table.to_excel(book, index=False)
-    elif ending == "parquet":
+    elif ending in ("parquet", "pq"):
         table.to_parquet(file)
     else:
         table.to_json(file, orient="records", lines=True)

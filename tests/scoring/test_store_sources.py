@@ -69,6 +69,13 @@ def test_single_objects_lists_and_tables(filled: Bucket, tmp_path: Path) -> None
     assert paths(f"file://{tmp_path}/table.csv") == [one, "file:///data/x.jpg"] == paths(tmp_path / "table.csv")
 
 
+def test_a_broken_table_is_named_by_its_url(filled: Bucket) -> None:
+    filled.put("table.jsonl", b'{"path": "a.jpg"\n')
+    with pytest.raises(DataError) as caught:
+        open_source(filled.url("table.jsonl"))
+    assert str(caught.value).startswith(f"{filled.url('table.jsonl')}: line 1 is not JSON")
+
+
 def test_what_is_not_there(filled: Bucket) -> None:
     with pytest.raises(DataError, match="no such object"):
         open_source(filled.url("scan"))
