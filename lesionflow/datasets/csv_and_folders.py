@@ -32,7 +32,7 @@ from lesionflow.datasets.label_columns import (
 )
 from lesionflow.datasets.label_table import read_header, read_table
 from lesionflow.datasets.label_words import LabelWords
-from lesionflow.datasets.raw_labels import ORIGIN, RawLabels
+from lesionflow.datasets.raw_labels import MANY_IMAGES, ORIGIN, RawLabels
 from lesionflow.errors import DataError, UsageError, counted, first_few
 from lesionflow.images.discovery import LeftOut, describe_left_out, is_hidden, walk_images
 from lesionflow.images.signatures import SUFFIXES
@@ -143,13 +143,13 @@ def unread_columns(table: pd.DataFrame, file: Path) -> tuple[str, ...]:
     found = []
     for columns, advice in (
         (("lesion_id", "patient_id"), "if they say which images are of one lesion or patient"),
-        (("age", "sex"), "for figures by age or sex"),
+        (("age", "sex"), "for figures by age in years or by sex"),
     ):
         names = [
             name
             for column in columns
             for name in (table.columns if column not in table.columns else ())
-            if _TELLING[column].fullmatch(_KEY.sub("", name))
+            if _TELLING[column].fullmatch(_KEY.sub("", name)) and _may_tell(table[name], column)
         ]
         if names:
             example = f"('columns: {{{columns[-1]}: YOURS}}')"
@@ -159,6 +159,11 @@ def unread_columns(table: pd.DataFrame, file: Path) -> tuple[str, ...]:
     if choices := [name for name in table.columns if re.fullmatch(_CHOICES, name) and table[name].nunique() > 1]:
         found.append(f"{file}: not read: {first_few(choices)}; each row counts as one: leave out those that should not")
     return tuple(found)
+
+
+def _may_tell(values: pd.Series, column: str) -> bool:
+    """Whether values may be those of a column by their number: a `group` of few may be cases or controls, no lesion."""
+    return column != "lesion_id" or values.nunique() * MANY_IMAGES >= len(values)
 
 
 def _tells_parts(values: pd.Series, name: str) -> bool:

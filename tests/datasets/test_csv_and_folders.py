@@ -291,7 +291,8 @@ def test_columns_of_files_and_ages_may_be_spelled_otherwise(table: Path) -> None
         pd.testing.assert_frame_equal(found, expected)
     rows.rename(columns={"age": "age (months)"}).to_csv(table, index=False)
     found = read_labelled_images(table)
-    assert set(found.table["age"]) == {""} and "not read: age (months); for figures by age" in found.warnings[0]
+    assert set(found.table["age"]) == {""}
+    assert "not read: age (months); for figures by age in years" in found.warnings[0]
 
 
 @pytest.mark.parametrize(
@@ -301,8 +302,8 @@ def test_columns_of_files_and_ages_may_be_spelled_otherwise(table: Path) -> None
      "Muttermal-Nr"],
 )  # fmt: skip
 def test_columns_that_seem_to_tell_lesions_or_patients_are_named_in_other_forms(table: Path, name: str) -> None:
-    rows = pd.read_csv(table, dtype=str, keep_default_na=False).drop(columns="lesion_id")
-    rows.assign(**{name: "1"}).to_csv(table, index=False)
+    rows = pd.read_csv(table, dtype=str, keep_default_na=False)
+    rows.rename(columns={"lesion_id": name}).to_csv(table, index=False)
     (told, _) = read_labelled_images(table).warnings
     assert told.startswith(f"{table}: not read: {name.lower()}; if they say which images are of one lesion or patient")
 
@@ -310,7 +311,7 @@ def test_columns_that_seem_to_tell_lesions_or_patients_are_named_in_other_forms(
 def test_columns_about_lesions_and_patients_are_no_ids(table: Path) -> None:
     rows = pd.read_csv(table, dtype=str, keep_default_na=False)
     names = ["patient_age", "lesion_size_mm", "number of lesions", "lesions per patient", "caseness", "id", "Name"]
-    rows.drop(columns="lesion_id").assign(**dict.fromkeys(names, "1")).to_csv(table, index=False)
+    rows.drop(columns="lesion_id").assign(**dict.fromkeys(names, "1"), group="case").to_csv(table, index=False)
     assert read_labelled_images(table).warnings == (NO_LESIONS,)
 
 
@@ -335,7 +336,7 @@ def test_columns_that_seem_to_tell_lesions_or_patients_are_named(table: Path) ->
 def test_columns_that_seem_to_tell_age_or_sex_are_named(table: Path) -> None:
     rows = pd.read_csv(table, dtype=str, keep_default_na=False)
     rows.rename(columns={"age": "Alter", "sex": "Gender"}).assign(age_limit="", sexton="").to_csv(table, index=False)
-    advice = "for figures by age or sex, name them with --labels FILE ('columns: {sex: YOURS}')"
+    advice = "for figures by age in years or by sex, name them with --labels FILE ('columns: {sex: YOURS}')"
     assert read_labelled_images(table).warnings == (f"{table}: not read: alter, gender; {advice}",)
 
 

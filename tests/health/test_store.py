@@ -171,7 +171,7 @@ def test_a_spoilt_champion_is_a_problem(address: str, contenders: Path) -> None:
     checks, _ = check_store(Store(address, "as given"), NAME)
     (champion,) = (check for check in checks if check.what == "champion")
     assert champion.state == PROBLEM and "altered since it was trained (digest differs)" in champion.found
-    assert champion.advice.endswith(f"lesionflow rollback {NAME}")
+    assert champion.advice.endswith(f": lesionflow rollback {NAME} --tracking-uri {address}")
 
 
 def test_no_password_of_a_registry_apart_is_told(address: str, hanging: int, monkeypatch: pytest.MonkeyPatch) -> None:
