@@ -132,6 +132,6 @@ def _champion(name: str, tracking_uri: str | None) -> str:
     if state.champion is None:
         return f"{name} has no champion."
     if not state.agrees:
-        return f"Champion is {name}/{state.champion}, a change not made by lesionflow."
+        return f"Champion is {name}/{state.champion}, not that of the last change."
     last = state.changes[-1]
     return f"Champion is {name}/{state.champion}, {last.decision} at {last.when} by {last.who}."

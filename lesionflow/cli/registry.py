@@ -179,7 +179,7 @@ def history(name: str, tracking_uri: str | None) -> None:
     state = history(name, tracking_uri=tracking_uri)
     if not state.agrees:  # the alias is not where the last change has put it
         where = f"is {name}/{state.champion}" if state.champion is not None else "is none"
-        warn([f"the champion {where}, a change not made by lesionflow"])
+        warn([f"the champion {where}, not that of the last change: it broke off, or the alias was set by other means"])
     for change in reversed(state.changes):
         before = f", after {name}/{change.before}" if change.before is not None else ""
         click.echo(f"{change.when}  {name}/{change.version} {change.decision} by {change.who}{before}")

@@ -7,6 +7,7 @@ change is written into the history first, and then its author makes the alias ag
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,11 +24,13 @@ from lesionflow.registry.history import (
     KEPT_BACK,
     PROMOTED,
     ROLLED_BACK,
+    Change,
     ChampionState,
     line_of,
     read_state,
     record,
     tag_verdict,
+    was_carried_out,
 )
 from lesionflow.registry.versions import (
     CHAMPION,
@@ -40,6 +43,9 @@ from lesionflow.registry.versions import (
 )
 from lesionflow.tracking.client import mlflow, registry_errors, set_again
 from lesionflow.tracking.tracking_store import command_line
+
+_MOST_MOVES = 20  # of the alias by one client: others that move it meanwhile are one or two
+_NOT_KEPT = "a proxy may answer in its place; check the address"
 
 
 @dataclass(frozen=True)
@@ -106,7 +112,7 @@ def challenge(
     reason = verdict.reason if verdict.promote else f"gates failed: {verdict.reason}"
     written = record(name, challenger.number, how, f"{note} ({reason})" if note else reason, seen)
     with _telling_what_is_recorded(name, challenger.number, how):
-        settled = reconcile_alias(name)
+        settled = reconcile_alias(name, written)
 
         # Changes between the look and the record: the gates have not compared with the version of the last of them.
         unseen = [
@@ -116,8 +122,7 @@ def challenge(
         if other != challenger.number and how == PROMOTED and settled.champion == challenger.number:
             champion, verdict = _ask_gates(asking, name, ChampionState(champion=other), config, night)
             if not verdict.promote and champion is not None:
-                record(name, champion.number, GIVEN_BACK, verdict.reason, settled)
-                reconcile_alias(name)
+                reconcile_alias(name, record(name, champion.number, GIVEN_BACK, verdict.reason, settled))
                 tag_verdict(name, challenger.number, verdict, KEPT_BACK, note, champion)
                 return Promotion(challenger, verdict, champion, promoted=False)
         tag_verdict(name, challenger.number, verdict, how, note, champion)
@@ -151,11 +156,14 @@ def promote_best(challengers: list[Version]) -> tuple[Version, Verdict]:
 def roll_back(name: str, reason: str = "") -> Rollback:
     """Restore the previous champion, which `history.line_of` determines, also for repeated rollbacks.
 
-    Versions that were deleted since are left out. Raises `RegistryError` where there is none to go back to.
+    Versions that were deleted since are left out, and so is one whose promotion broke off before it was the champion.
+    Raises `RegistryError` where there is none to go back to.
     """
     while True:
         seen = read_state(name)
-        line = line_of(seen)
+        last = seen.changes[-1] if seen.changes and not seen.agrees else None
+        broke_off = last is not None and last.before == seen.champion and not was_carried_out(name, last)
+        line = line_of(dataclasses.replace(seen, changes=seen.changes[:-1]) if broke_off else seen)
         earlier = [number for number in reversed(line) if number != seen.champion]
         deleted: list[int] = []
         for number in earlier:
@@ -172,9 +180,9 @@ def roll_back(name: str, reason: str = "") -> Rollback:
             raise RegistryError(f"no champion of {name} before the present one to go back to{gone}")
         if read_state(name) == seen:
             break
-    record(name, number, ROLLED_BACK, reason, seen)
+    written = record(name, number, ROLLED_BACK, reason, seen)
     with _telling_what_is_recorded(name, number, ROLLED_BACK):
-        settled = reconcile_alias(name)
+        settled = reconcile_alias(name, written)
         if seen.champion is not None:
             tag_verdict(name, seen.champion, Verdict(False, f"rolled back to {name}/{number}"), ROLLED_BACK, reason)
     replaced = None if settled.champion == number else settled.champion
@@ -192,19 +200,24 @@ def _telling_what_is_recorded(name: str, number: int, how: str) -> Iterator[None
         raise
 
 
-def reconcile_alias(name: str) -> ChampionState:
+def reconcile_alias(name: str, written: Change) -> ChampionState:
     """Make the alias agree with the last change, whoever wrote it.
 
     Every recorded change ends with this. The last client to move the alias has looked afterwards and found no later
     change than its own, and later changes move it later: so the alias is where the last change says.
+
+    Raises `RegistryError` where the registry takes the change or the alias without keeping it.
     """
-    while True:
+    for _ in range(_MOST_MOVES):
         state = read_state(name)
-        if not state.changes or state.agrees:
+        if written not in state.changes:
+            raise RegistryError(f"the registry did not keep the change of the champion of {name}; {_NOT_KEPT}")
+        if state.agrees:
             return state
         last = str(state.changes[-1].version)
         with registry_errors(f"making {name}/{last} the champion"):
             set_again(functools.partial(mlflow.MlflowClient().set_registered_model_alias, name, CHAMPION, last))
+    raise RegistryError(f"the registry did not make {name}/{last} the champion; {_NOT_KEPT}")
 
 
 def how_to_force(version: Version) -> str:

@@ -123,6 +123,13 @@ def tag_verdict(
                 client.delete_model_version_tag(name, str(number), key)
 
 
+def was_carried_out(name: str, change: Change) -> bool:
+    """Whether a recorded promotion was seen through: its version is tagged when it has the alias."""
+    doing, client = f"looking {name}/{change.version} up", mlflow.MlflowClient()
+    found = found_or_none(doing, lambda: client.get_model_version(name, str(change.version)))
+    return found is not None and found.tags.get("decided_at", "") >= change.when
+
+
 def line_of(state: ChampionState) -> list[int]:
     """Return the champions that `roll_back` goes through, the present one last.
 

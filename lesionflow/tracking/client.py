@@ -40,6 +40,7 @@ else:
     mlflow = _LazyModule()
 
 _Found = TypeVar("_Found")
+_NOT_MLFLOW = "what answers there is not MLflow, but perhaps a page to log in; check the address"
 DEFAULT_STORE = "mlflow.db"  # MLflow's own, in the working directory
 _WORKSPACES = ("MLFLOW_ENABLE_WORKSPACES", "MLFLOW_WORKSPACE")  # under these, names mean something else
 
@@ -146,11 +147,15 @@ def found_or_none(doing: str, call: Callable[[], _Found], *also: str) -> _Found 
     """
     with registry_errors(doing):
         try:
-            return call()
+            found = call()
         except mlflow.MlflowException as error:
             if error.error_code in ("RESOURCE_DOES_NOT_EXIST", *also):
                 return None
             raise
+        run = getattr(found, "info", None)
+        if not (run.run_id if run else getattr(found, "name", found)):  # MLflow reads `{}` as one without a name
+            raise mlflow.MlflowException(_NOT_MLFLOW)
+        return found
 
 
 def set_again(call: Callable[[], object]) -> None:
@@ -204,8 +209,8 @@ def _explain_connection(error: BaseException) -> str:
     import requests
     from urllib3 import exceptions
 
-    if isinstance(error, requests.JSONDecodeError) or "body was not in a valid JSON format" in str(error):
-        return "what answers there is not MLflow, but perhaps a page to log in; check the address"
+    if isinstance(error, (requests.JSONDecodeError, requests.TooManyRedirects)) or _OF_PAGES.search(str(error)):
+        return _NOT_MLFLOW
     if not isinstance(error, requests.RequestException):
         return ""
     within = error.args[0] if error.args else error
@@ -225,6 +230,8 @@ def _explain_connection(error: BaseException) -> str:
     return ""
 
 
+# MLflow's own answers to unknown addresses are JSON.
+_OF_PAGES = re.compile(r"body was not in a valid JSON format|code 404 != 200\. Response body: '(?!\{)")
 _OF_SQLITE = {  # what its errors contain -> what to do
     "database is locked": "the database is locked by another process; wait for it to finish and try again (for several "
     "users at once, run 'mlflow server' or use PostgreSQL)",

@@ -77,6 +77,8 @@ class Door(http.server.ThreadingHTTPServer):
         self.breaks_off = False  # announces a byte more than it sends
         self.leads_to: str | None = None  # an address to go to instead
         self.answers: int | None = None  # a status that all get, without the server being asked
+        self.says = b"said the door"  # with that status
+        self.swallows: str | None = None  # what changes at such a path is answered with {}, and goes nowhere
         self.hangs = False  # takes every request, and says nothing
         self.closed = threading.Event()
 
@@ -96,7 +98,7 @@ class _Handing(http.server.BaseHTTPRequestHandler):
         if self.server.hangs:
             self.server.closed.wait()
             return
-        if self.server.leads_to:
+        if self.server.leads_to is not None:
             self.send_response(302)
             self.send_header("Location", self.server.leads_to + self.path)
             self.send_header("Content-Length", "0")
@@ -106,7 +108,10 @@ class _Handing(http.server.BaseHTTPRequestHandler):
         request = urllib.request.Request(self.server.behind + self.path, body, method=self.command)
         request.add_header("Content-Type", self.headers["Content-Type"] or "application/json")
         if self.server.answers:
-            self._answer(self.server.answers, b"said the door")
+            self._answer(self.server.answers, self.server.says)
+            return
+        if self.server.swallows and self.command != "GET" and self.path.endswith(self.server.swallows):
+            self._answer(200, b"{}")
             return
         try:
             with urllib.request.urlopen(request, timeout=30) as response:

@@ -24,6 +24,7 @@ from lesionflow.registry.history import ChampionState, Change, line_of, read_sta
 from lesionflow.registry.versions import Version, find_version, parse_address
 from tests.contenders import NAME
 from tests.registry.champions import set_champion
+from tests.registry.serving import door
 
 WORKER = f"""
 import sys
@@ -319,7 +320,36 @@ def test_a_writer_that_is_late_with_the_alias_mends_it(store: Path) -> None:
     set_champion(version(1), "to begin with")
     set_champion(version(2), "the last change")
     mlflow.MlflowClient().set_registered_model_alias(NAME, "champion", "1")  # of a writer that looked before
-    assert reconcile_alias(NAME).champion == 2 == read_state(NAME).champion
+    assert reconcile_alias(NAME, read_state(NAME).changes[0]).champion == 2 == read_state(NAME).champion
+
+
+def test_a_promotion_that_broke_off_is_not_what_a_rollback_goes_to(store: Path) -> None:
+    set_champion(version(1), "to begin with")
+    set_champion(version(2), "the next")
+    history.record(NAME, 3, "promoted", "and here the connection broke off", read_state(NAME))
+    assert roll_back(NAME).version == 1 == read_state(NAME).champion
+    set_champion(version(3), "again")
+    mlflow.MlflowClient().set_registered_model_alias(NAME, "champion", "1")  # by other means: 3 had been champion
+    assert roll_back(NAME).version == 3
+
+
+@pytest.mark.parametrize(
+    ("swallows", "told"),
+    [
+        ("registered-models/set-tag", "did not keep the change"),
+        ("registered-models/alias", "did not make lesions/1 the"),
+    ],
+)
+def test_a_change_that_the_registry_does_not_keep_is_no_success(
+    store: Path, served: str, monkeypatch: pytest.MonkeyPatch, swallows: str, told: str
+) -> None:
+    with door(served) as front:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", front.address)
+        mlflow.set_tracking_uri(front.address)
+        front.swallows = swallows
+        with pytest.raises(RegistryError, match=told):
+            challenge(version(1))
+        assert read_state(NAME).champion is None
 
 
 @pytest.fixture(scope="module")

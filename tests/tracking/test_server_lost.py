@@ -59,6 +59,28 @@ def test_a_page_in_place_of_an_answer_is_named(command: tuple[str, ...], own_sto
     assert result.exit_code == 1 and "what answers there is not MLflow" in error_line(result), result.output
 
 
+@pytest.mark.parametrize("command", [command for command in COMMANDS if command[0] not in ("train", "register")])
+def test_an_answer_without_content_is_not_taken_for_an_empty_registry(
+    command: tuple[str, ...], own_store: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("nothing").mkdir()
+    with door("http://127.0.0.1:1") as proxy:
+        proxy.answers, proxy.says = 200, b"{}"
+        result = invoke(*command, "--tracking-uri", proxy.address)
+    assert result.exit_code == 1 and "what answers there is not MLflow" in error_line(result), result.output
+
+
+def test_other_servers_are_told_from_mlflow(own_store: None) -> None:
+    with door("http://127.0.0.1:1") as proxy:
+        proxy.answers, proxy.says = 404, b"<!doctype html>\n<title>404</title>"
+        missing = invoke("history", "--tracking-uri", proxy.address)
+        proxy.leads_to = ""  # back to where it came from
+        led = invoke("history", "--tracking-uri", proxy.address)
+    for result in missing, led:
+        assert result.exit_code == 1 and "what answers there is not MLflow" in error_line(result), result.output
+
+
 def test_a_list_of_files_that_is_a_page_is_named(own_store: None) -> None:
     """MLflow's client for artifacts leaves it to the JSON parser to say so."""
     with door("http://127.0.0.1:1") as proxy:
