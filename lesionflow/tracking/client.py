@@ -239,6 +239,7 @@ _OF_SQLITE = {  # what its errors contain -> what to do
     "another store",
     "unable to open database file": "the database cannot be opened, or its folder takes no new file; check the address "
     "and the permissions",
+    "image is malformed": "the database is damaged; restore it from a copy",
     "database or disk is full": "the disk is full; make room and try again",
 }
 
