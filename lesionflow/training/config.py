@@ -52,7 +52,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "quick": {
         "cnn": {"image_size": 64, "epochs": 16, "batch_size": 32},
         "vgg": {"image_size": 64, "epochs": 16, "batch_size": 32},
-        **{network: {"image_size": 112, "epochs": 6, "batch_size": 32} for network in PUBLISHED},
+        **{network: {"image_size": 112, "epochs": 10, "batch_size": 32, "small_first": 0.6} for network in PUBLISHED},
     },
 }
 AUTO = "auto"
