@@ -290,7 +290,7 @@ def _without_copies(tables: list[pd.DataFrame], names: list[str], cache: Path | 
 def _names_of_files(table: pd.DataFrame) -> set[str]:
     """The ids of lesions that are only called like their images, which anybody may call so, except the archive's."""
     own = table["lesion_id"][table["lesion_id"] == table["image_id"]]
-    return {*own[~own.str.fullmatch(r"ISIC_\d{7}")]}
+    return {*own[~own.str.fullmatch(r"ISIC_\d{7}(_downsampled)?")]}
 
 
 def _shared_ids(same: Collection[str], others: Collection[str], name: str) -> list[str]:

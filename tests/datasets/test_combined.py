@@ -124,18 +124,18 @@ def test_ids_that_data_sets_share_by_chance_are_told(tmp_path: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("archive", [False, True])
-def test_images_of_one_name_are_of_one_lesion_only_in_the_archive(tmp_path: Path, archive: bool) -> None:
+@pytest.mark.parametrize("form", ["{}", "ISIC_{:07}", "ISIC_{:07}_downsampled"])
+def test_images_of_one_name_are_of_one_lesion_only_in_the_archive(tmp_path: Path, form: str) -> None:
+    lesions = 140 if form == "{}" else 70
     sets = []
     for name, first in (("one", 0), ("other", 9000)):
         unknown: list[Row] = [
-            (f"ISIC_{at:07}" if archive else str(at), "", row[2], picture(first + at), {})
-            for at, row in enumerate(many("a", 0))
+            (form.format(at), "", row[2], picture(first + at), {}) for at, row in enumerate(many("a", 0))
         ]
         sets.append(str(write_set(tmp_path / name, unknown)))
     images = read_data_sets(sets, cache=tmp_path)
-    assert images.table["lesion_id"].nunique() == (70 if archive else 140)
-    assert len(read_data_sets(sets[:1], sets[1:], tmp_path).table) == (70 if archive else 140)
+    assert images.table["lesion_id"].nunique() == lesions
+    assert len(read_data_sets(sets[:1], sets[1:], tmp_path).table) == lesions
 
 
 def test_rows_without_a_source_are_of_the_data_set(tmp_path: Path) -> None:
