@@ -248,6 +248,13 @@ def test_a_locked_database_is_said_to_be_locked(contenders: Path) -> None:
         raise mlflow.MlflowException("(sqlite3.OperationalError) database is locked")
 
 
+def test_a_damaged_database_is_said_to_be_damaged(contenders: Path, tmp_path: Path) -> None:
+    whole = (contenders / "mlflow.db").read_bytes()
+    (tmp_path / "cut.db").write_bytes(whole[: len(whole) // 2])
+    with kept_addresses(), pytest.raises(RegistryError, match="the database is damaged; restore it from a copy"):
+        connect(f"sqlite:///{tmp_path}/cut.db")
+
+
 def test_a_store_that_cannot_be_written_is_said_before_any_work_in_one_line(contenders: Path) -> None:
     before = (contenders / "mlflow.db").read_bytes()
     environment = os.environ | {"PYTHONPATH": str(Path(lesionflow.__file__).parents[1])}
