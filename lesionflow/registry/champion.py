@@ -22,10 +22,10 @@ from lesionflow.registry.history import (
     FORCED,
     GIVEN_BACK,
     KEPT_BACK,
+    NOT_KEPT,
     PROMOTED,
     ROLLED_BACK,
     ChampionState,
-    Change,
     line_of,
     read_state,
     record,
@@ -45,7 +45,6 @@ from lesionflow.tracking.client import mlflow, registry_errors, set_again
 from lesionflow.tracking.tracking_store import command_line
 
 _MOST_MOVES = 20  # of the alias by one client: others that move it meanwhile are one or two
-_NOT_KEPT = "a proxy may answer in its place; check the address"
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,7 @@ def challenge(
     reason = verdict.reason if verdict.promote else f"gates failed: {verdict.reason}"
     written = record(name, challenger.number, how, f"{note} ({reason})" if note else reason, seen)
     with _telling_what_is_recorded(name, challenger.number, how):
-        settled = reconcile_alias(name, written)
+        settled = reconcile_alias(name)
 
         # Changes between the look and the record: the gates have not compared with the version of the last of them.
         unseen = [
@@ -122,7 +121,8 @@ def challenge(
         if other != challenger.number and how == PROMOTED and settled.champion == challenger.number:
             champion, verdict = _ask_gates(asking, name, ChampionState(champion=other), config, night)
             if not verdict.promote and champion is not None:
-                reconcile_alias(name, record(name, champion.number, GIVEN_BACK, verdict.reason, settled))
+                record(name, champion.number, GIVEN_BACK, verdict.reason, settled)
+                reconcile_alias(name)
                 tag_verdict(name, challenger.number, verdict, KEPT_BACK, note, champion)
                 return Promotion(challenger, verdict, champion, promoted=False)
         tag_verdict(name, challenger.number, verdict, how, note, champion)
@@ -180,9 +180,9 @@ def roll_back(name: str, reason: str = "") -> Rollback:
             raise RegistryError(f"no champion of {name} before the present one to go back to{gone}")
         if read_state(name) == seen:
             break
-    written = record(name, number, ROLLED_BACK, reason, seen)
+    record(name, number, ROLLED_BACK, reason, seen)
     with _telling_what_is_recorded(name, number, ROLLED_BACK):
-        settled = reconcile_alias(name, written)
+        settled = reconcile_alias(name)
         if seen.champion is not None:
             tag_verdict(name, seen.champion, Verdict(False, f"rolled back to {name}/{number}"), ROLLED_BACK, reason)
     replaced = None if settled.champion == number else settled.champion
@@ -200,24 +200,22 @@ def _telling_what_is_recorded(name: str, number: int, how: str) -> Iterator[None
         raise
 
 
-def reconcile_alias(name: str, written: Change) -> ChampionState:
+def reconcile_alias(name: str) -> ChampionState:
     """Make the alias agree with the last change, whoever wrote it.
 
     Every recorded change ends with this. The last client to move the alias has looked afterwards and found no later
     change than its own, and later changes move it later: so the alias is where the last change says.
 
-    Raises `RegistryError` where the registry takes the change or the alias without keeping it.
+    Raises `RegistryError` where the registry takes the alias without keeping it.
     """
     for _ in range(_MOST_MOVES):
         state = read_state(name)
-        if written not in state.changes:
-            raise RegistryError(f"the registry did not keep the change of the champion of {name}; {_NOT_KEPT}")
-        if state.agrees:
+        if not state.changes or state.agrees:
             return state
         last = str(state.changes[-1].version)
         with registry_errors(f"making {name}/{last} the champion"):
             set_again(functools.partial(mlflow.MlflowClient().set_registered_model_alias, name, CHAMPION, last))
-    raise RegistryError(f"the registry did not make {name}/{last} the champion; {_NOT_KEPT}")
+    raise RegistryError(f"the registry did not make {name}/{last} the champion; {NOT_KEPT}")
 
 
 def how_to_force(version: Version) -> str:

@@ -17,7 +17,7 @@ import re
 import secrets
 from dataclasses import dataclass
 
-from lesionflow.errors import UsageError
+from lesionflow.errors import RegistryError, UsageError
 from lesionflow.registry.gates import Verdict
 from lesionflow.registry.versions import CHAMPION, Version
 from lesionflow.tracking.client import found_or_none, mlflow, registry_errors, set_again
@@ -26,6 +26,7 @@ PROMOTED, FORCED = "promoted", "forced"
 ROLLED_BACK = "rolled back"  # to the champion before
 GIVEN_BACK = "given back"  # to the one promoted at the same time, than which it was not better
 KEPT_BACK = "kept back"  # in the tags of a version that the gates refused
+NOT_KEPT = "something else may answer in its place; check the address"
 LONGEST_REASON = 300  # characters of a user's
 _KEPT_OF_REASON = 700  # the databases hold 5,000, of which JSON takes six for a letter such as é
 _KEY = re.compile(r"champion_(\d{6,})_\d{8}T\d{6}\.\d{6}Z_[0-9a-f]{8}")
@@ -76,7 +77,7 @@ def read_state(name: str) -> ChampionState:
 
 
 def record(name: str, version: int, decision: str, reason: str, seen: ChampionState) -> Change:
-    """Write a change into the history; seen: the state on which the decision was based."""
+    """Write a change into the history, and see that it is there; seen: the state on which the decision was based."""
     now = datetime.datetime.now(datetime.UTC)
     number = 1 + max((change.number for change in seen.changes), default=0)
     key = f"champion_{number:06d}_{now:%Y%m%dT%H%M%S.%f}Z_{secrets.token_hex(4)}"
@@ -90,7 +91,10 @@ def record(name: str, version: int, decision: str, reason: str, seen: ChampionSt
     }
     with registry_errors(f"recording that {name}/{version} was {decision}"):
         mlflow.MlflowClient().set_registered_model_tag(name, key, json.dumps(told))
-    return Change(key, number, **told)  # type: ignore[arg-type]
+    written = Change(key, number, **told)  # type: ignore[arg-type]
+    if written not in read_state(name).changes:
+        raise RegistryError(f"the registry did not keep that {name}/{version} was {decision}; {NOT_KEPT}")
+    return written
 
 
 def tag_verdict(

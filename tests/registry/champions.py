@@ -10,7 +10,7 @@ from lesionflow.registry.versions import Version
 
 def set_champion(version: Version, reason: str) -> ChampionState:
     """Put the champion alias on a version without asking the gates, and say why in its tags and the history."""
-    written = record(version.name, version.number, FORCED, reason, read_state(version.name))
-    settled = reconcile_alias(version.name, written)
+    record(version.name, version.number, FORCED, reason, read_state(version.name))
+    settled = reconcile_alias(version.name)
     tag_verdict(version.name, version.number, Verdict(True, reason), FORCED, reason)
     return settled
