@@ -300,7 +300,7 @@ def _shared_ids(same: Collection[str], others: Collection[str], name: str) -> li
     """
     told = (
         (same, "counts as the same lesion", "count as the same lesions"),
-        (others, "of another diagnosis as another one", "of another diagnosis as others"),
+        (others, "has another diagnosis and counts as another", "have another diagnosis and count as others"),
     )
     known = [f"{len(ids)} {one if len(ids) == 1 else many}: {first_few(sorted(ids))}" for ids, one, many in told if ids]
     ids = counted(len(same) + len(others), "lesion id", "is", "are")

@@ -221,14 +221,22 @@ def test_a_training_stopped_before_its_bundle_is_finished_keeps_none_and_is_resu
     def priors() -> list[list[float]]:
         return [json.loads(card.read_text())["prior"] for card in temporary.glob("lesionflow-vgg-*/files/*/card.json")]
 
+    over = threading.Event()
+
     def stop_at_calibration() -> None:
-        while not any(len(set(prior)) > 1 for prior in priors()):  # it begins with the prior
-            time.sleep(0.01)
-        os.kill(os.getpid(), signal.SIGTERM)
+        while not over.wait(0.01):
+            if any(len(set(prior)) > 1 for prior in priors()):  # it begins with the prior
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
 
     quick = ("--model", "vgg", "--epochs", "1", "--image-size", "16")
-    threading.Thread(target=stop_at_calibration, daemon=True).start()
-    stopped = invoke("train", "--data", str(demo_folder), *quick, *store)
+    watching = threading.Thread(target=stop_at_calibration)
+    watching.start()
+    try:
+        stopped = invoke("train", "--data", str(demo_folder), *quick, *store)
+    finally:
+        over.set()  # no signal to whatever comes after a training that failed before
+        watching.join()
     assert stopped.exit_code == 143 and "kept" not in stopped.stderr, stopped.output
     assert not list(temporary.glob(f"{PREFIX}*")) and not Path("lesionflow-kept").exists()  # TensorFlow leaves files
     with without_pictures():

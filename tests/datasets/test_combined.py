@@ -119,8 +119,8 @@ def test_ids_that_data_sets_share_by_chance_are_told(tmp_path: Path) -> None:
     assert images.table["lesion_id"].nunique() == 36
     assert images.warnings == (
         "other/labels.csv: 10 lesion ids are in a data set before it, too; 9 count as the same lesions: aL1, aL2, aL3 "
-        "and 6 more, 1 of another diagnosis as another one: aL0; if each data set counts its own, write its name "
-        "before each lesion_id",
+        "and 6 more, 1 has another diagnosis and counts as another: aL0; if each data set counts its own, write its "
+        "name before each lesion_id",
     )
 
 
