@@ -136,9 +136,9 @@ def _read_own(file: Path) -> pd.DataFrame:
 
 
 def unread_columns(table: pd.DataFrame, file: Path) -> tuple[str, ...]:
-    """Warnings about columns that seem to tell lesions or patients, which a split would tear apart, or a split.
+    """Warnings about columns that are not read and seem to tell something that matters.
 
-    And about those that seem to tell the patient's age or sex, or which rows count.
+    That is lesions or patients, which a split would tear apart, age or sex, a split, or which rows count.
     """
     found = []
     for columns, advice in (

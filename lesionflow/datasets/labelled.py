@@ -213,15 +213,17 @@ def _is_alike(file: Path, table: pd.DataFrame | None) -> bool:
 
 def _other_lesions(raw: RawLabels) -> list[str]:
     """Warnings about tables that tell the lesions or patients of its images where the one that is read does not."""
-    table, found = raw.table, []
-    folder = raw.file if raw.file.is_dir() else raw.file.parent
-    for column in ("lesion_id", "patient_id"):
-        if column in table.columns and not is_missing(table[column]).all():
-            continue
-        for file in (file for each in (folder, *visible_folders(folder)) for file in _tables(each) if file != raw.file):
-            names = standard_names(name.lower() for name in read_header(file))
-            if column in names and (image := image_column(names)) and _names_any(file, image, table["image_id"]):
-                found.append(f"{raw.file}: has no {column}, and that of {file} is not read: put it into the same table")
+    table, columns = raw.table, ("lesion_id", "patient_id")
+    lacking = [name for name in columns if name not in table.columns or is_missing(table[name]).all()]
+    if not lacking:
+        return []
+    folder, found = raw.file if raw.file.is_dir() else raw.file.parent, []
+    for file in (file for each in (folder, *visible_folders(folder)) for file in _tables(each) if file != raw.file):
+        names = standard_names(name.lower() for name in read_header(file))
+        told = [name for name in lacking if name in names]
+        if told and (image := image_column(names)) and _names_any(file, image, table["image_id"]):
+            advice = "is not read: put it into the same table"
+            found += [f"{raw.file}: has no {name}, and that of {file} {advice}" for name in told]
     return found
 
 

@@ -172,7 +172,7 @@ def write_card(folder: Path, card: Card) -> Card:
 
 def _values(card: Card) -> dict[str, Any]:
     metrics = {
-        part: {name: tuple(None if math.isnan(number) else number for number in each) for name, each in found.items()}
+        part: {name: strict_json(tuple(each)) for name, each in found.items()}  # without the names, to be short
         for part, found in card.metrics.items()
     }
     return dataclasses.asdict(card) | {"metrics": metrics}
