@@ -37,7 +37,8 @@ from lesionflow.storage.location import Url, file_path, file_url, is_url, parse_
 from lesionflow.storage.objects import is_file, listed, local_copy
 
 PATH_COLUMN = "path"  # of a CSV source
-TABLE_SUFFIXES = (".csv", ".tsv")
+_BY_LINE = (".csv", ".tsv")  # tables that are read line by line, however long they are
+_TABLES = (*_BY_LINE, *WHOLE_SUFFIXES)
 _LISTS = (".txt", ".lst", ".list")  # what people keep paths in
 _SAMPLE = 256  # bytes that tell an encoding
 _UNDECODABLE = {"utf-8-sig": "surrogateescape", "utf-16": "strict"}  # names of files are bytes, and come back as such
@@ -91,7 +92,7 @@ def open_source(source: str | os.PathLike[str], *, recursive: bool = True, patte
     if path.startswith("@"):
         return Source(_found_from_here(_listed_in(path[1:]), path[1:]), if_empty=f"{path[1:]}: holds no paths")
     if os.path.isfile(path):
-        return _table(path) if path.lower().endswith(TABLE_SUFFIXES) else _one_file(path)
+        return _table(path) if path.lower().endswith(_BY_LINE) else _one_file(path)
     holder = holder_of(path)
     if is_pattern(path) and not os.path.lexists(path) and holder is None:
         return Source(((found,) for found in expand(path)), if_empty=f"{path}: no file matches")
@@ -149,7 +150,7 @@ def _open_url(text: str, recursive: bool, pattern: str | None) -> Source:
     if not isinstance(url, Url):  # like a path, except for the prefix of the files found there
         path = file_path(text)
         found = open_source(path, recursive=recursive, pattern=pattern)
-        is_table = os.path.isfile(path) and path.lower().endswith((*TABLE_SUFFIXES, *WHOLE_SUFFIXES))
+        is_table = os.path.isfile(path) and path.lower().endswith(_TABLES)
         return found if is_table else replace(found, inputs=((file_url(each),) for each, *_ in found.inputs))
     with os_errors_as(DataError, f"{text}: cannot be read"):
         is_object = not url.is_dir() and is_file(url)
@@ -164,7 +165,7 @@ def _open_url(text: str, recursive: bool, pattern: str | None) -> Source:
     if is_object and text.lower().endswith(ZIP_SUFFIX):
         raise DataError(f"{text}: archives in a store are not read; copy it to this machine, or unpack it there")
     if is_object:
-        return _table(text) if text.lower().endswith((*TABLE_SUFFIXES, *WHOLE_SUFFIXES)) else Source(iter([(text,)]))
+        return _table(text) if text.lower().endswith(_TABLES) else Source(iter([(text,)]))
     if is_pattern(text):
         return Source(((found,) for found in expand_url(url)), if_empty=f"{text}: no object matches")
     if (named := named_frame(text)) and is_file(Url.of(named[0])):
