@@ -119,8 +119,10 @@ def run_trial(trial: Trial, seed: int, images: LabelledImages, cache: Path | Non
 
             fitted = fit_as_the_study(config, pixels, images.labels, split)
         else:
-            told = dataclasses.replace(config, teacher=", ".join(teachers), teacher_share=trial.taught)
-            taught = taught_by(told, teachers, images, split, cache) if trial.taught else None
+            taught = None
+            if trial.taught:
+                told = dataclasses.replace(config, teacher=", ".join(teachers), teacher_share=trial.taught)
+                taught = taught_by(told, teachers, images, split, cache)
             fitted = fit(config, Examples(pixels, images.labels, split, soft_targets=taught))
         for result in fitted.history:
             mlflow.log_metrics({f"epoch/{name}": value for name, value in result.metrics.items()}, step=result.epoch)

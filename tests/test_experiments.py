@@ -2,6 +2,7 @@
 
 import dataclasses
 import sys
+import tomllib
 from pathlib import Path
 
 import mlflow
@@ -25,7 +26,7 @@ import ensemble  # noqa: E402
 import run as trials  # noqa: E402
 
 
-@pytest.mark.parametrize("group", ["ablation", "imagenet", "distillation", "gpu"])
+@pytest.mark.parametrize("group", tomllib.loads((EXPERIMENTS / "trials.toml").read_text()))
 def test_every_trial_is_one_that_training_takes(group: str) -> None:
     stated = trials.read_trials(group, "demo")
     assert len({trial.name for trial in stated}) == len(stated) > 1
@@ -55,6 +56,17 @@ def test_the_table_says_what_was_logged(store: Path) -> None:
     head, rule, row = trials.table("ablation", [trial, other])
     assert head.count("|") == rule.count("|") == row.count("|")
     assert row.startswith("| recipe | 2 | 1.000 (") and row.endswith("| 20 |")
+
+
+def test_a_trial_without_a_teacher_is_trained_and_measured(store: Path) -> None:
+    draw_demo_set(store / "set", images=90, seed=1)
+    images = read_labelled_images(store / "set")
+    trial = trials.read_trials("ablation", str(store / "set"))[0]
+    small = dataclasses.replace(trial.config, image_size=16, epochs=1, patience=1, width=0.25)
+    mlflow.set_experiment(trials.EXPERIMENT)
+    trials.run_trial(dataclasses.replace(trial, config=small), 0, images, store / "cache", [])
+    (run,) = trials.finished("ablation")
+    assert 0 <= run.data.metrics["validation/balanced_accuracy"] <= 1 and run.data.metrics["best_epoch"] == 1
 
 
 def test_a_teacher_says_its_share_of_each_training_image(trained_bundle: Path, tmp_path: Path) -> None:
