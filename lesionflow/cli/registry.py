@@ -120,7 +120,7 @@ def promote(name: str, version: int, **options: Any) -> None:
         click.echo(f"{promotion.decision.reason}; nothing changed")
         return
     for gate in promotion.decision.gates:
-        values = "" if gate.figure is None or gate.limit is None else f"{gate.figure:.4f}, limit {gate.limit:.4f}"
+        values = "" if gate.value is None or gate.limit is None else f"{gate.value:.4f}, limit {gate.limit:.4f}"
         click.echo(f"{'passed' if gate.passed else 'FAILED'}  {gate.name:22}{values}".rstrip())
         click.echo(click.wrap_text(gate.reason, 80, "        ", "        "))
     warn(filter(None, [promotion.decision.warning]))

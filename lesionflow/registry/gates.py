@@ -34,7 +34,7 @@ class Gate:
     name: str
     passed: bool
     reason: str  # one sentence, with the values
-    figure: float | None = None  # None where nothing was measured
+    value: float | None = None  # None where nothing was measured
     limit: float | None = None
 
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from lesionflow.errors import enumerated
 from lesionflow.evaluation.metrics import in_words
 from lesionflow.evaluation.model_card import data_licence, licence_of
-from lesionflow.model.card import ABOUT_FILE, DISTANCE, IMAGE, PROBABILITIES, SINGLE, Card, dataset_name
+from lesionflow.model.card import ABOUT_FILE, DISTANCE, IMAGE, PROBABILITIES, SINGLE, Card, dataset_name, strict_json
 from lesionflow.model.decision import prior_of_call
 from lesionflow.pages import render
 from lesionflow.runtimes.artifact import MODEL_FILES
 from lesionflow.runtimes.config import LITERT, ONNX, OPENVINO, TORCH
-from lesionflow.runtimes.parity import Cost, Parity, as_json
+from lesionflow.runtimes.parity import Cost, Parity
 from lesionflow.version import __version__
 
 if TYPE_CHECKING:
@@ -113,8 +113,8 @@ def describe(
         "licence_of_the_data": data_licence(card),
         "synthetic": card.demo,
         "use": _NOT_A_DEVICE,
-        "parity": as_json(parity),
-        "cost": as_json(cost),
+        "parity": strict_json(parity),
+        "cost": strict_json(cost),
         "left_out": left_out(format),
     }  # fmt: skip
 

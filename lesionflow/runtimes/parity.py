@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -141,11 +139,6 @@ def without_ranges(images: LabelledPixels) -> tuple[LabelledPixels, np.ndarray]:
     if aside.all():
         raise ReportError(f"{images.of}: too few lesions for int8, which needs some to calibrate; give more")
     return images.take(np.flatnonzero(~aside)), images.pixels[np.flatnonzero(aside)[:MOST_FOR_RANGES]]
-
-
-def as_json(found: Parity | Cost | None) -> Any:
-    """The fields as strict JSON, with null for an interval of too few lesions; None stays None."""
-    return json.loads(json.dumps(found and dataclasses.asdict(found)), parse_constant=lambda _: None)
 
 
 _LEAST = 1e-9  # probability: int8 has zeros, which have no logarithm

@@ -75,8 +75,8 @@ def test_a_difference_within_noise_is_not_better_enough() -> None:
     challenger = contender(answers(0.6 + 2 / 60))
     decision = decide(challenger, elsewhere)
     assert failed(decision) == ["balanced accuracy"] and "not shown to be better than lesions/1" in decision.reason
-    figure = decision.gates[1].figure
-    assert figure is not None and 0.5 < figure < 0.95
+    value = decision.gates[1].value
+    assert value is not None and 0.5 < value < 0.95
     assert decide(challenger, elsewhere, PromotionConfig(probability=0.5)).promote
 
 
@@ -125,7 +125,7 @@ def test_on_few_images_chance_is_allowed_for_and_said() -> None:
     gate = decision.gates[-1]
     assert gate.limit is not None and gate.limit > 0.05
     assert "what a perfectly calibrated model gets by chance on 21 images" in gate.reason
-    assert decision.promote and gate.figure is not None and 0.05 < gate.figure <= gate.limit
+    assert decision.promote and gate.value is not None and 0.05 < gate.value <= gate.limit
     assert not decide(contender(answers(0.6, confidence=0.75)), None).promote
 
 
