@@ -24,6 +24,7 @@ from lesionflow.storage.location import local_path
 from lesionflow.storage.temporary import temporary_folder
 from lesionflow.tracking import database
 from lesionflow.tracking.client import (
+    DAMAGED,
     DEFAULT_STORE,
     HASTY,
     SET_BY_USER,
@@ -37,6 +38,7 @@ from lesionflow.tracking.resume import MODEL_TAG
 from lesionflow.tracking.tracking_store import command_line, connect, explain_moved, kept_addresses
 
 SECONDS = 90  # to look for a champion and to fetch it; a server that hangs is given up long before
+SECONDS_FOR_PAGES = 20  # to read those of an SQLite database
 _SQLITE = "sqlite:///"
 
 
@@ -87,6 +89,8 @@ def check_store(store: Store, name: str) -> tuple[list[Check], Path | None]:
             advice = "it cannot be made: this folder cannot be written; change to one that can, or give --tracking-uri"
             return [Check("store", told, WARNING, advice)], None
         return [Check("store", f"{told}, the first training makes it")], None
+    if store.file is not None and database.is_damaged(store.file, SECONDS_FOR_PAGES):  # also where no command looks yet
+        return [_failed(f"{told}: {DAMAGED}")], None
     try:
         haste = {variable: value for variable, value in HASTY.items() if variable not in SET_BY_USER}
         haste.setdefault("PGCONNECT_TIMEOUT", os.environ.get("PGCONNECT_TIMEOUT", "10"))

@@ -232,6 +232,7 @@ def _explain_connection(error: BaseException) -> str:
 
 # MLflow's own answers to unknown addresses are JSON.
 _OF_PAGES = re.compile(r"body was not in a valid JSON format|code 404 != 200\. Response body: '(?!\{)")
+DAMAGED = "the database is damaged; restore it from a copy"
 _OF_SQLITE = {  # what its errors contain -> what to do
     "database is locked": "the database is locked by another process; wait for it to finish and try again (for several "
     "users at once, run 'mlflow server' or use PostgreSQL)",
@@ -239,7 +240,10 @@ _OF_SQLITE = {  # what its errors contain -> what to do
     "another store",
     "unable to open database file": "the database cannot be opened, or its folder takes no new file; check the address "
     "and the permissions",
-    "image is malformed": "the database is damaged; restore it from a copy",
+    "image is malformed": DAMAGED,
+    "malformed database schema": DAMAGED,
+    "file is not a database": "the file is not an SQLite database, or its beginning is damaged; check the address, or "
+    "restore it from a copy",
     "database or disk is full": "the disk is full; make room and try again",
 }
 

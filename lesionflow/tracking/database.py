@@ -17,6 +17,7 @@ import shlex
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,6 +137,19 @@ def read_schema(address: str, *, locked: bool = False) -> Schema:
         newer = max(releases, key=lambda each: [int(part) for part in each.split(".") if part.isdecimal()], default="")
         return Schema(NEWER, found, newest, release=_RELEASES.get(found) or newer)
     return Schema(OLDER, found, newest, tuple(reversed(pending)))
+
+
+def is_damaged(file: Path, seconds: float) -> bool:
+    """Whether the pages of an SQLite database contradict each other; False where that is not found out in time."""
+    ends = time.monotonic() + seconds
+    try:
+        with contextlib.closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            database.set_progress_handler(lambda: time.monotonic() > ends, 100_000)
+            return bool(database.execute("PRAGMA quick_check(1)").fetchone() != ("ok",))
+    except sqlite3.OperationalError:  # locked, not readable, or no time left
+        return False
+    except sqlite3.DatabaseError as error:
+        return "malformed" in str(error)
 
 
 def prepare(address: str, *, writes: bool, creates: bool = True, migrate: bool = False) -> str:

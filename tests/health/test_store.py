@@ -70,6 +70,22 @@ def test_looking_makes_no_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert [*tmp_path.iterdir()] == []
 
 
+def test_a_damaged_database_is_told_without_asking_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MLflow reads some of its pages only, and asking takes as long as importing it."""
+    file, page = tmp_path / "mlflow.db", 4096
+    with contextlib.closing(sqlite3.connect(file)) as database:
+        database.execute(f"PRAGMA page_size = {page}")
+        database.execute("CREATE TABLE metrics (key TEXT PRIMARY KEY, value REAL)")
+        database.executemany("INSERT INTO metrics VALUES (?, ?)", ((f"epoch/{n:040}", n) for n in range(2000)))
+        database.commit()
+    monkeypatch.setattr("lesionflow.health.store.asked_elsewhere", lambda *given, **more: pytest.fail("was asked"))
+    content = bytearray(file.read_bytes())
+    content[20 * page : 21 * page] = bytes(page)
+    file.write_bytes(content)
+    check = only(f"sqlite:///{file}")
+    assert (check.state, check.advice) == (PROBLEM, "restore it from a copy") and "damaged" in check.found
+
+
 @contextlib.contextmanager
 def sealed(folder: Path) -> Iterator[None]:
     """Let a folder take no files, of root either."""
@@ -195,7 +211,7 @@ def test_tables_of_another_mlflow_are_told_and_left_alone(address: str, contende
     assert check.state == OK and "an empty database" in check.found
     assert (contenders / "empty.db").read_bytes() == b""
     (contenders / "text.db").write_text("no database, but long enough to be taken for one" * 99)
-    assert "file is not a database" in only(f"sqlite:///{contenders}/text.db").found
+    assert "the file is not an SQLite database" in only(f"sqlite:///{contenders}/text.db").found
 
 
 def change(folder: Path, statement: str) -> None:
