@@ -40,7 +40,7 @@ else:
     mlflow = _LazyModule()
 
 _Found = TypeVar("_Found")
-_NOT_MLFLOW = "what answers there is not MLflow, but perhaps a page to log in; check the address"
+NOT_MLFLOW = "what answers there is not MLflow, but perhaps a page to log in; check the address"
 DEFAULT_STORE = "mlflow.db"  # MLflow's own, in the working directory
 _WORKSPACES = ("MLFLOW_ENABLE_WORKSPACES", "MLFLOW_WORKSPACE")  # under these, names mean something else
 
@@ -154,7 +154,7 @@ def found_or_none(doing: str, call: Callable[[], _Found], *also: str) -> _Found 
             raise
         run = getattr(found, "info", None)
         if not (run.run_id if run else getattr(found, "name", found)):  # MLflow reads `{}` as one without a name
-            raise mlflow.MlflowException(_NOT_MLFLOW)
+            raise mlflow.MlflowException(NOT_MLFLOW)
         return found
 
 
@@ -210,7 +210,7 @@ def _explain_connection(error: BaseException) -> str:
     from urllib3 import exceptions
 
     if isinstance(error, (requests.JSONDecodeError, requests.TooManyRedirects)) or _OF_PAGES.search(str(error)):
-        return _NOT_MLFLOW
+        return NOT_MLFLOW
     if not isinstance(error, requests.RequestException):
         return ""
     within = error.args[0] if error.args else error

@@ -18,7 +18,7 @@ from urllib.parse import unquote
 from lesionflow.defaults import no_collection
 from lesionflow.errors import MissingError, RegistryError
 from lesionflow.storage.location import local_address, local_path, location_text
-from lesionflow.tracking.client import DEFAULT_STORE, mlflow, registry_errors, set_variables, shown_address
+from lesionflow.tracking.client import DEFAULT_STORE, NOT_MLFLOW, mlflow, registry_errors, set_variables, shown_address
 from lesionflow.tracking.database import (
     ask_both,
     back_up,
@@ -169,6 +169,8 @@ def find_or_create_experiment(name: str) -> str:
                 raise
             found = client.get_experiment_by_name(name)
             assert found is not None
+    if not found.experiment_id:  # MLflow reads `{}` as one without
+        raise mlflow.MlflowException(NOT_MLFLOW)
     if found.lifecycle_stage == "deleted":
         raise RegistryError(
             f"experiment {name} was deleted; 'mlflow experiments restore --experiment-id {found.experiment_id}' brings "

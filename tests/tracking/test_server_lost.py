@@ -14,6 +14,7 @@ from mlflow.store.artifact.http_artifact_repo import HttpArtifactRepository
 from lesionflow.api.train import _promote_best
 from lesionflow.errors import RegistryError
 from lesionflow.model.card import ONNX_FILE, read_card
+from lesionflow.model.files import PRETRAINED
 from lesionflow.registry.versions import register_bundle
 from lesionflow.tracking import client, runs
 from lesionflow.tracking.resume import FOLDER
@@ -59,7 +60,10 @@ def test_a_page_in_place_of_an_answer_is_named(command: tuple[str, ...], own_sto
     assert result.exit_code == 1 and "what answers there is not MLflow" in error_line(result), result.output
 
 
-@pytest.mark.parametrize("command", [command for command in COMMANDS if command[0] not in ("train", "register")])
+@pytest.mark.parametrize(
+    "command",
+    [command for command in COMMANDS if command[0] not in ("train", "register")] + [("register", PRETRAINED)],
+)
 def test_an_answer_without_content_is_not_taken_for_an_empty_registry(
     command: tuple[str, ...], own_store: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
