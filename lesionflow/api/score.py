@@ -135,7 +135,7 @@ def _score_all(run: _Run, folder: Location, kept: bool = True) -> Summary:
     )
     loaded, info = _load(run, opened)
     outputs = outputs.of_model(loaded.card.labels)
-    task = _task(opened, loaded, config)
+    task = _task(opened, loaded, config, info)
     with (
         _open_engine(config, loaded) as engine,
         jobs.resume(folder, task) if config.resume else jobs.begin(folder, task, anew=config.overwrite) as job,
@@ -165,7 +165,7 @@ def _score_share(run: _Run) -> Summary:
     info, folder = replace(info, command=tuple(command)), job_folder(destination.location)
     with (
         _open_engine(config, loaded) as engine,
-        jobs.join(folder, _task(opened, loaded, config), share, info) as job,
+        jobs.join(folder, _task(opened, loaded, config, info), share, info) as job,
         _keeping(job, "the same command continues from there", shared=True),
     ):
         _tell_terms(run, info, loaded)
@@ -255,11 +255,11 @@ def _read_model(model: str, run: _Run) -> _Model:
     return _Model(resolved.label, text, Predictor(card, graph, threads=1, device=device, averaged=config.tta), graph)
 
 
-def _task(opened: Source, model: ScoringModel, config: ScoringConfig) -> jobs.Task:
+def _task(opened: Source, model: ScoringModel, config: ScoringConfig, info: jobs.RunInfo) -> jobs.Task:
     fingerprint = row_fingerprint(model.card, model.device, config.tta, model.batch_size)
     if len(model.predictors) > 1:
         fingerprint[ALSO] = model.predictors[1].card.full_label
-    return jobs.Task(opened, fingerprint, config.shard_size, model.card.labels)
+    return jobs.Task(opened, fingerprint, config.shard_size, model.card.labels, info.model_asked)
 
 
 def _score_shards(job: Job, shards: range, engine: LocalEngine | RayEngine, run: _Run, source: Source) -> int:

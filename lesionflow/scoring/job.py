@@ -58,6 +58,7 @@ class Task:
     row_fingerprint: Fingerprint  # all that a row depends on besides its image
     shard_size: int
     labels: LabelSet = HAM10000  # of the model
+    model: str = ""  # what gives the same model to another command, also once an alias has moved
 
 
 @dataclass(frozen=True)
@@ -126,9 +127,11 @@ def resume(folder: Location, task: Task) -> Iterator[Job]:
         listing = _write_manifest(partial, task, folder)
         fingerprint = _fingerprint(task, listing)
         if differing := _differences(folder, before["fingerprint"], fingerprint, partial):
+            named = before.get("model", task.model)
+            its_model = f" and {shlex.join(['--model', str(named)])}" if named != task.model else ""
             raise ReportError(
                 f"{folder}: holds an earlier run that differs: {differing}; repeat that command with "
-                "--resume, or start over with --overwrite and without --resume"
+                f"--resume{its_model}, or start over with --overwrite and without --resume"
             )
         with report_errors(folder):
             put_in_place(partial, folder / MANIFEST_FILE, overwrite=True)
@@ -257,7 +260,7 @@ def _begun(folder: Location, task: Task, partial: Path) -> Job:
     remove_job(folder, keep_folder=True)
     try:
         listing = _write_manifest(partial, task, folder)
-        values = {"fingerprint": _fingerprint(task, listing), "begun": _now()}
+        values = {"fingerprint": _fingerprint(task, listing), "begun": _now(), "model": task.model}
         with report_errors(folder):
             put_in_place(partial, folder / MANIFEST_FILE, overwrite=True)
             atomic_write_bytes(folder / JOB_FILE, json.dumps(values, indent=2).encode() + b"\n")

@@ -3,7 +3,9 @@
 import json
 import os
 import random
+import re
 import resource
+import shlex
 import shutil
 import signal
 import subprocess
@@ -223,8 +225,12 @@ def test_another_job_is_refused(
     assert sorted(entry.name for entry in job_folder(unfinished).iterdir()) == before
 
 
-def test_another_model_is_refused(unfinished: Path, images: Path, other_small_bundle: Path) -> None:
-    with pytest.raises(ReportError, match="model "):
+def test_another_model_is_refused_and_the_one_before_named(
+    unfinished: Path, images: Path, small_bundle: Path, other_small_bundle: Path
+) -> None:
+    """As where an alias has moved, and the same command means another version."""
+    told = rf"model \(.*; repeat that command with --resume and --model {re.escape(shlex.quote(str(small_bundle)))}, or"
+    with pytest.raises(ReportError, match=told):
         score(images, unfinished, str(other_small_bundle), shard_size=8, batch_size=4, resume=True, quiet=True)
 
 
