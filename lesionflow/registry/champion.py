@@ -99,6 +99,11 @@ def challenge(
     while True:
         seen = read_state(name)
         if seen.champion == challenger.number:
+            last = seen.changes[-1] if seen.agrees else None
+            if last and last.decision in (PROMOTED, FORCED) and not was_carried_out(name, last):
+                verdict = Verdict(last.decision == PROMOTED, last.reason)  # it broke off between alias and tags
+                tag_verdict(name, challenger.number, verdict, last.decision)
+                return Promotion(challenger, verdict, None, promoted=True)
             already = Verdict(True, f"{challenger.label} is the champion already")
             return Promotion(challenger, already, challenger, promoted=True, already=True)
         champion, verdict = _ask_gates(asking, name, seen, config, night, unreadable=force)

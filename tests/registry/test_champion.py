@@ -308,7 +308,10 @@ def test_a_change_that_breaks_off_behind_its_record_is_told(store: Path, monkeyp
                 challenge(version(2))
         assert decisions()[-1] == (2, "promoted")
         assert read_state(NAME).champion == (2 if step == "tag_verdict" else 1)
-        assert challenge(version(2)).promoted and read_state(NAME).champion == 2  # as the message says
+        again = challenge(version(2))  # as the message says
+        assert again.promoted and not again.already and read_state(NAME).champion == 2
+        assert tags(2)["decision"] == "promoted" and tags(2)["decision_reason"] == again.decision.reason
+        assert challenge(version(2)).already
         with monkeypatch.context() as server:
             server.setattr(champion, step, lost)
             with pytest.raises(RegistryError, match=told.format(1, "rolled back")):
