@@ -7,6 +7,7 @@ import logging
 import os
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import IO, TYPE_CHECKING
@@ -84,6 +85,36 @@ def show_progress(
             yield advance
     else:
         yield _plain_lines(total, done, failed, sys.stderr if console is None else console.file)
+
+
+@contextlib.contextmanager
+def show_status(text: str, console: Console | None = None) -> Iterator[Callable[[str], None]]:
+    """Show what is being done until the block ends, on stderr by default; yields a function to call with what is next.
+
+    A terminal has a line that changes; elsewhere one is printed every few seconds if it has changed.
+    """
+    console = console or stderr_console()
+    if console.is_terminal or console.quiet:
+        from rich.markup import escape
+
+        with console.status(escape(text)) as status:
+            yield lambda following: status.update(escape(following))
+        return
+    ended, doing = threading.Event(), [text]
+
+    def tell() -> None:
+        told = ""
+        while not ended.wait(PLAIN_SECONDS):
+            if doing[0] != told:
+                say(told := doing[0], console=console)
+
+    teller = threading.Thread(target=tell, daemon=True)
+    teller.start()
+    try:
+        yield lambda following: doing.__setitem__(0, following)
+    finally:
+        ended.set()
+        teller.join()
 
 
 def live_bars(console: Console, *columns: ProgressColumn) -> Progress:

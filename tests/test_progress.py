@@ -2,11 +2,12 @@
 
 import os
 import re
+import time
 
 import pytest
 
 from lesionflow import progress
-from lesionflow.progress import duration, say, show_progress, stderr_console, without_notices
+from lesionflow.progress import duration, say, show_progress, show_status, stderr_console, without_notices
 
 
 def test_plain_lines_where_there_is_no_terminal(
@@ -28,6 +29,28 @@ def test_lines_come_seconds_apart(capsys: pytest.CaptureFixture[str]) -> None:
     with show_progress(1000) as advance:
         for _ in range(1000):
             advance(1, 0)
+    assert capsys.readouterr().err == ""
+
+
+def test_what_takes_long_is_told_where_there_is_no_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "PLAIN_SECONDS", 0.01)
+    told = ""
+    with show_status("reading [a]") as status:
+        for doing in ("", "drawing"):
+            if doing:
+                status(doing)
+            while (now := capsys.readouterr().err) == "":
+                time.sleep(0.01)
+            told += now
+    assert told == "reading [a]\ndrawing\n"  # each once, however long it took
+
+
+def test_what_is_quick_is_not_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ValueError, match="wrong"), show_status("reading") as status:
+        status("drawing")
+        raise ValueError("wrong")
     assert capsys.readouterr().err == ""
 
 

@@ -16,7 +16,7 @@ from lesionflow.diagnoses import HAM10000, read_label_set
 from lesionflow.errors import DataError
 from lesionflow.profile.description import Description, describe_images
 from lesionflow.profile.page import DESCRIPTION_FILES, write_description
-from lesionflow.progress import stderr_console
+from lesionflow.progress import show_status, stderr_console
 from lesionflow.storage.location import path_here
 
 DEFAULT_OUT = Path("description")
@@ -65,18 +65,18 @@ def describe(
     """
     console, out = console or stderr_console(), path_here(out, "out")
     label_set = read_label_set(diagnoses)
-    with output_folder(out, DESCRIPTION_FILES, overwrite), console.status("reading images") as status:
+    with output_folder(out, DESCRIPTION_FILES, overwrite), show_status("reading images", console) as status:
         images = read_labelled_images(data, cache, labels, label_set)
         split = None
         with contextlib.suppress(DataError):  # that a diagnosis has too few lesions is then one of the findings
             split = split_data_sets(images)
         description = describe_images(
             images, split,
-            progress=lambda done, total: status.update(
+            progress=lambda done, total: status(
                 f"reading images: {done} of {total}" if done < total else "comparing all pairs of images"
             ),
         )  # fmt: skip
-        status.update("drawing pictures")
+        status("drawing pictures")
         write_description(description, out, overwrite)
     return description
 

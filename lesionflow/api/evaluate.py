@@ -33,7 +33,7 @@ from lesionflow.images.pixel_cache import decoded_pixels
 from lesionflow.model.card import CARD_FILE, TRAINED_ON_FILE, VALIDATION_FILE
 from lesionflow.model.files import PRETRAINED
 from lesionflow.model.predictor import load_predictor
-from lesionflow.progress import stderr_console
+from lesionflow.progress import show_status, stderr_console
 from lesionflow.registry.versions import SCORED, is_address, opened
 from lesionflow.storage.location import location_text, path_here
 from lesionflow.tracking.tracking_store import connect, kept_settings
@@ -95,7 +95,7 @@ def evaluate(
         )
     console = console or stderr_console()
     folder = None if out is None else path_here(out, "out")
-    with output_folder(folder, EVALUATION_FILES, config.overwrite), console.status("reading images") as status:
+    with output_folder(folder, EVALUATION_FILES, config.overwrite), show_status("reading images", console) as status:
         if config.log:
             connect(tracking_uri, writes=True)
         with opened(model, tracking_uri, (*SCORED, TRAINED_ON_FILE, VALIDATION_FILE)) as resolved:
@@ -114,17 +114,20 @@ def evaluate(
             warnings.insert(0, f"{resolved.label} does not say which lesions trained it: a leak would go unnoticed.")
         elif (leak := find_leak(known, images.table.iloc[members])).images:
             warnings.insert(0, leak.describe(resolved.label))
-        status.update("decoding images")
-        pixels = decoded_pixels(images.table["path"].tolist(), images.digest, card.height, card.width, cache)
-        drawn, progress = folder is not None or config.log, status.update
+        status("decoding images")
+        pixels = decoded_pixels(
+            images.table["path"].tolist(), images.digest, card.height, card.width, cache,
+            progress=lambda done, total: status(f"decoding images: {done} of {total}"),
+        )  # fmt: skip
+        drawn = folder is not None or config.log
         evaluated = EvaluatedPart(part, images, members, pixels)
         stability = (USUAL_IMAGES if drawn else 0) if config.stability is None else config.stability
         how = Measuring(config.resamples, stability, config.pool if config.group_by else None, mapping)
-        evaluation = evaluate_model(predictor, resolved.label, evaluated, how, validation=validation, progress=progress)
+        evaluation = evaluate_model(predictor, resolved.label, evaluated, how, validation=validation, progress=status)
         evaluation = dataclasses.replace(evaluation, warnings=(*warnings, *evaluation.warnings))
         if drawn:
             shown, _ = evaluated.lesions() if config.group_by else (evaluated, None)
-            evaluation = draw_evaluation(evaluation, predictor, shown, progress=progress)
+            evaluation = draw_evaluation(evaluation, predictor, shown, progress=status)
         if folder is not None:
             write_evaluation(evaluation, folder, config.overwrite)
         if config.log:

@@ -28,7 +28,7 @@ from lesionflow.model.files import check_whole, read_arrays, read_bundle
 from lesionflow.model.prediction import Row
 from lesionflow.model.predictor import Predictor
 from lesionflow.pages import markdown_page
-from lesionflow.progress import stderr_console
+from lesionflow.progress import show_status, stderr_console
 from lesionflow.registry.training_artifacts import BUNDLE_FILES, copy_bundle
 from lesionflow.registry.versions import Resolved, opened
 from lesionflow.runtimes.artifact import check_installed, check_source, open_artifact, write_artifact
@@ -117,14 +117,14 @@ def export(
     with (
         opened(location_text(model, "model"), tracking_uri, BUNDLE_FILES) as found,
         _whole_folder(target) as partial,
-        console.status("exporting") as status,
+        show_status("exporting", console) as status,
     ):
         if config.format == BUNDLE:
             _copy_bundle(found.folder, partial)
         elif config.format == HUB:
             _write_hub(found.folder, partial)
         else:
-            parity, cost, unread = _write_runtime(found, partial, config, cache, status.update)
+            parity, cost, unread = _write_runtime(found, partial, config, cache, status)
     files = tuple(sorted(file.name for file in target.iterdir()))
     return Exported(found.label, target, files, parity, cost, tuple(unread))
 

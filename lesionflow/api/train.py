@@ -22,7 +22,7 @@ from lesionflow.api.train_network import (
     cross_validate,
     train_network,
 )
-from lesionflow.datasets.combined import check_every_diagnosis_trains, read_data_sets, split_data_sets
+from lesionflow.datasets.combined import check_every_diagnosis_trains, describe_sources, read_data_sets, split_data_sets
 from lesionflow.datasets.labelled import LabelledImages, check_is_there
 from lesionflow.datasets.split import PARTS, Split
 from lesionflow.defaults import DEFAULT_NAME
@@ -36,7 +36,7 @@ from lesionflow.model.card import CARD_FILE, KERAS_FILE, TRAINED_ON_FILE
 from lesionflow.options import SEPARATOR, listed, option_name
 from lesionflow.profile.description import Description, describe_images
 from lesionflow.profile.page import write_description
-from lesionflow.progress import say, stderr_console
+from lesionflow.progress import say, show_status, stderr_console
 from lesionflow.registry.champion import find_champion, promote_best
 from lesionflow.registry.config import check_model_name
 from lesionflow.registry.gates import Verdict
@@ -231,8 +231,10 @@ def _describe_data(
     """Describe the images to train on, and print what else is notable about them."""
     if begun:
         begun.check(images, split)
-    with console.status("describing the data"):
-        description = describe_images(images, split)
+    with show_status("describing the data", console) as status:
+        description = describe_images(
+            images, split, progress=lambda done, total: status(f"describing the data: image {done} of {total}")
+        )
     path_of = dict(zip(images.table["image_id"], images.table["path"], strict=True))
     unreadable = [f"{path_of[image_id]} ({why})" for image_id, why in description.unreadable.items()]
     check_all_decoded(unreadable, len(images.table))  # before there is a run
@@ -241,6 +243,11 @@ def _describe_data(
             say(finding.text, console=console, warning=True)
     counts = ", ".join(f"{len(split.part(part))} {part}" for part in PARTS)
     say(f"{images.description}: {counts} images, split by {split.by}; preset {config.preset}", console=console)
+    if len(sources := describe_sources(images, split)) > 1:
+        for source in sources:
+            counts = ", ".join(f"{count} {part}" for part, count in source["images"].items() if count)
+            extra = " (--extra)" if source["training_only"] else ""
+            say(f"  of which {source['name']}{extra}: {counts}", console=console)
     return description
 
 
@@ -268,7 +275,7 @@ def _read_teaching(
     with opened(config.teacher, files=(*SCORED, TRAINED_ON_FILE)) as resolved:
         source = _learnt_from(resolved, images, _measured(config, images, split), console)
         asked = np.arange(len(images.table)) if config.folds else split.train
-        with console.status(f"{resolved.label}: predicting the training images"):
+        with show_status(f"{resolved.label}: predicting the training images", console):
             probabilities = averaged_answers(resolved.folder, images, asked, cache)
     return Teaching(probabilities, source)
 

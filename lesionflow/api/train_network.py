@@ -34,7 +34,7 @@ from lesionflow.images.pixel_cache import decoded_pixels
 from lesionflow.model.card import CARD_FILE, Card, Estimate
 from lesionflow.model.prediction import LabelledPredictions
 from lesionflow.model.predictor import load_predictor
-from lesionflow.progress import say
+from lesionflow.progress import say, show_status
 from lesionflow.registry.training_artifacts import (
     BUNDLE,
     KEPT,
@@ -171,10 +171,10 @@ def fit_network(
 
     size, console = config.image_size, material.console
     images, beginning, teaching = material.images, material.beginning, material.teaching
-    with console.status("decoding images") as status:
+    with show_status("decoding images", console) as status:
         pixels = decoded_pixels(
             images.table["path"].tolist(), images.digest, size, size, material.cache,
-            progress=lambda done, total: status.update(f"decoding images: {done} of {total}"),
+            progress=lambda done, total: status(f"decoding images: {done} of {total}"),
         )  # fmt: skip
     last, logged = last_checkpoint(run_id), logged_epochs(run_id)
     if last:
@@ -216,16 +216,16 @@ def train_network(
     with (
         new_objects_collected(),
         _kept_if_it_fails(name, run_id, console) as left,
-        console.status(f"{name}: exporting") as status,
+        show_status(f"{name}: exporting", console) as status,
     ):
         finished = finalize_model(
             left / BUNDLE, fitted, card, config, images, examples,
             trained_before=[source.trained_on for source in material.sources if source.trained_on],
             cross_validated=folds.metrics if folds else {},
-            progress=lambda doing: status.update(f"{name}: {doing}"),
+            progress=lambda doing: status(f"{name}: {doing}"),
         )  # fmt: skip
         say(f"{name}: {_kept_epoch(config, fitted, finished.card)}", console=console)
-        status.update(f"{name}: logging and registering")
+        status(f"{name}: logging and registering")
         example = examples.pixels[split.validation[0]]
         outcome = write_artifacts(left, finished, run_id, material.registered_model, history, example)
         with patient():
@@ -287,7 +287,7 @@ def _answers_of_fold(
     config: TrainingConfig, run_id: str, material: Material, split: Split, title: str
 ) -> dict[str, np.ndarray]:
     fitted, examples = fit_network(config, run_id, material, split, title)
-    with material.console.status(f"{title}: measuring"), temporary_folder() as folder:
+    with show_status(f"{title}: measuring", material.console), temporary_folder() as folder:
         card = card_of(config, material, split, fitted)
         said = answers_on_test(folder / "bundle", fitted, card, config, material.images, examples)
     tracking.log_arrays(ANSWERS_FILE, said.arrays())

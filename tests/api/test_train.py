@@ -11,7 +11,7 @@ import pytest
 from click.testing import Result
 from rich.console import Console
 
-from lesionflow.api.train import _read_data, _with_named_models, _without_missing
+from lesionflow.api.train import _describe_data, _read_data, _with_named_models, _without_missing
 from lesionflow.datasets.labelled import read_labelled_images
 from lesionflow.errors import RegistryError
 from lesionflow.model.card import read_card
@@ -192,6 +192,24 @@ def test_what_a_data_set_leaves_out_is_told_once(demo_folder: Path, tmp_path: Pa
     images, *_ = _read_data(TrainingConfig(data=str(tmp_path / "others.csv")), Console(file=told), tmp_path)
     (left_out,) = images.warnings
     assert "lentigo" in left_out and " ".join(told.getvalue().split()).count(left_out) == 1
+
+
+def test_of_several_data_sets_the_images_of_each_are_told(demo_folder: Path, tmp_path: Path) -> None:
+    table = read_labelled_images(demo_folder).table[["path", "dx", "lesion_id"]].rename(columns={"dx": "diagnosis"})
+    other = table["lesion_id"].isin(table["lesion_id"].unique()[::4])
+    table[~other].to_csv(tmp_path / "clinic.csv", index=False)
+    table[other].to_csv(tmp_path / "atlas.csv", index=False)
+    config = TrainingConfig(data=str(tmp_path / "clinic.csv"), extra=str(tmp_path / "atlas.csv"), preset="quick")
+    told = io.StringIO()
+    images, split = _read_data(config, Console(file=io.StringIO()), tmp_path)
+    _describe_data(config, images, split, None, Console(file=told))
+    lines = [line.strip() for line in told.getvalue().splitlines() if line.startswith("  of which")]
+    of_atlas = int(images.table["extra"].sum())
+    training = len(split.train) - of_atlas
+    assert lines == [
+        f"of which clinic.csv: {training} train, {len(split.validation)} validation, {len(split.test)} test",
+        f"of which atlas.csv (--extra): {of_atlas} train",
+    ]
 
 
 def test_wrong_usage_exits_with_two(tmp_path: Path) -> None:
