@@ -254,7 +254,7 @@ def test_a_damaged_database_is_said_to_be_damaged(contenders: Path, tmp_path: Pa
     with kept_addresses(), pytest.raises(RegistryError, match="the database is damaged; restore it from a copy"):
         connect(f"sqlite:///{tmp_path}/cut.db")
     (tmp_path / "text.db").write_bytes(b"no database, but long enough to be taken for one" * 99)
-    with kept_addresses(), pytest.raises(RegistryError, match="not an SQLite database, .*; check the address"):
+    with kept_addresses(), pytest.raises(RegistryError, match=r"not an SQLite database, .*; check the address"):
         connect(f"sqlite:///{tmp_path}/text.db")
 
 
