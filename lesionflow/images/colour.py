@@ -1,7 +1,9 @@
 """Colour profiles: converts images to sRGB.
 
 Networks are trained on sRGB, and files without a profile are taken for it. The conversion is LittleCMS's, through
-Pillow: perceptual intent, as in browsers.
+Pillow: perceptual intent, as in browsers. Profiles of three curves and a matrix, which cameras, phones and screens
+have, are converted by tables where these agree with it: its own are so large that each image finds them out of the
+processor's cache again.
 """
 
 from __future__ import annotations
@@ -9,16 +11,17 @@ from __future__ import annotations
 import functools
 import io
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
 if TYPE_CHECKING:
-    from PIL.ImageCms import ImageCmsTransform
+    from PIL.ImageCms import ImageCmsTransform, core
 
 MAXIMUM_PROFILE = 8 * 2**20  # bytes; profiles of printers have up to 3 MiB
+_ROUNDING = 1  # level of 255 that a conversion by tables may be off
 _SAME = 2  # levels of 255: what a conversion changes at most where a profile is sRGB by another name
 _D65 = (0.3127, 0.3290)
 _SRGB = (_D65, (0.64, 0.33), (0.30, 0.60), (0.15, 0.06))  # white, red, green, blue: x and y
@@ -41,7 +44,7 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, str
     Parameters
     ----------
     image
-        Of mode RGB, L or CMYK; of other modes the profile is not considered. One of RGB is changed itself.
+        Of mode RGB, L or CMYK; of other modes the profile is not considered. One of RGB may be changed itself.
     profile
         The ICC profile of its numbers, or nothing.
 
@@ -55,13 +58,8 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> tuple[Image.Image, str
     if not profile:
         return image if image.mode == "RGB" else image.convert("RGB"), ""
     image = _like_its_profile(image, profile)
-    transform, note = _transform(profile, image.mode)
-    if transform is None:
-        return image.convert("RGB"), note
-    if image.mode != "RGB":
-        return transform.apply(image), note
-    transform.apply_in_place(image)
-    return image, note
+    convert, note = _conversion(profile, image.mode)
+    return (image.convert("RGB") if convert is None else convert(image)), note
 
 
 def _like_its_profile(image: Image.Image, profile: bytes) -> Image.Image:
@@ -76,7 +74,7 @@ def _like_its_profile(image: Image.Image, profile: bytes) -> Image.Image:
 
 
 @functools.lru_cache(maxsize=64)
-def _transform(profile: bytes, mode: str) -> tuple[ImageCmsTransform | None, str]:
+def _conversion(profile: bytes, mode: str) -> tuple[Callable[[Image.Image], Image.Image] | None, str]:
     """The conversion, cached for each profile, and a note about it; None if there is nothing to convert."""
     try:
         from PIL import ImageCms
@@ -91,26 +89,95 @@ def _transform(profile: bytes, mode: str) -> tuple[ImageCmsTransform | None, str
         space = opened.profile.xcolor_space
         if space != _SPACES[mode]:
             return None, f"colour profile ignored: it is for {space.strip()}, the pixels are {mode}"
-        transform = ImageCms.buildTransform(opened, ImageCms.createProfile("sRGB"), mode, "RGB")
+        srgb = ImageCms.createProfile("sRGB")
+        transform = ImageCms.buildTransform(opened, srgb, mode, "RGB")
         changed = _largest_change(transform, mode)
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError):
         return None, "colour profile ignored: it is broken"
     if changed <= _SAME:
         return None, ""
-    return transform, f"converted from {_named(opened.profile.profile_description)}"
+    note = f"converted from {_named(opened.profile.profile_description)}"
+    if mode != "RGB":
+        return transform.apply, note
+    by_tables = _matrix_conversion(profile, opened.profile, srgb)
+    colours = _colours(52)
+    agrees = by_tables and _largest_difference(by_tables(colours), transform.apply(colours)) <= _ROUNDING
+    return by_tables if agrees else transform.apply_in_place, note
 
 
 def _largest_change(transform: ImageCmsTransform, mode: str) -> int:
     """The largest change of any colour by a conversion to sRGB, in levels of 255; CMYK is never like sRGB."""
     if mode == "CMYK":
         return 255
-    if mode == "L":
-        before = Image.fromarray(np.arange(256, dtype=np.uint8)[None])
-    else:
-        levels = np.linspace(0, 255, 9).round().astype(np.uint8)
-        before = Image.fromarray(np.stack(np.meshgrid(levels, levels, levels), -1).reshape(1, -1, 3))
-    after = np.asarray(transform.apply(before), np.int16)
-    return int(np.abs(after - np.asarray(before.convert("RGB"), np.int16)).max())
+    before = Image.fromarray(np.arange(256, dtype=np.uint8)[None]) if mode == "L" else _colours(9)
+    return _largest_difference(transform.apply(before), before.convert("RGB"))
+
+
+def _largest_difference(one: Image.Image, other: Image.Image) -> int:
+    return int(np.abs(np.asarray(one, np.int16) - np.asarray(other, np.int16)).max())
+
+
+def _colours(levels: int) -> Image.Image:
+    """The colours of so many levels of red, green and blue."""
+    values = np.linspace(0, 255, levels).round().astype(np.uint8)
+    return Image.fromarray(np.stack(np.meshgrid(values, values, values), -1).reshape(1, -1, 3))
+
+
+def _matrix_conversion(
+    profile: bytes, opened: core.CmsProfile, srgb: core.CmsProfile
+) -> Callable[[Image.Image], Image.Image] | None:
+    """Convert by what a profile says of each primary, its colour and its curve; None where it does not."""
+
+    def columns(of: core.CmsProfile) -> np.ndarray:
+        return np.array([colour[0] for colour in (of.red_colorant, of.green_colorant, of.blue_colorant) if colour]).T
+
+    try:
+        with np.errstate(all="ignore"):
+            curves = np.stack([_curve(profile, tag) for tag in (b"rTRC", b"gTRC", b"bTRC")])
+            # (3, 256, 3): the light that each number of red, of green and of blue adds to each of sRGB
+            light = curves[..., None] * np.linalg.solve(columns(srgb), columns(opened)).T[:, None]
+    except (ValueError, LookupError, struct.error, np.linalg.LinAlgError):
+        return None
+    least = light.min(1, keepdims=True)
+    lowest, highest = least.sum(0).min(), light.max(1).sum(0).max()
+    if not (np.isfinite([lowest, highest]).all() and highest > lowest):
+        return None
+    steps = 65530 / (highest - lowest)  # that sums, rounded thrice, stay within 16 bits
+    shares = light - least
+    shares[0] += least.sum(0) - lowest
+    packed = np.zeros((3, 256, 4), np.uint16)
+    packed[..., :3] = np.rint(shares * steps)
+    red, green, blue = packed.view(np.uint64)[..., 0]
+    summed = np.clip(np.arange(2**16) / steps + lowest, 0, 1)
+    levels = np.where(summed <= 0.0031308, 12.92 * summed, 1.055 * summed ** (1 / 2.4) - 0.055)
+    levels = np.rint(255 * levels).astype(np.uint8)
+
+    def convert(image: Image.Image) -> Image.Image:
+        pixels = np.frombuffer(image.tobytes("raw", "RGBX"), np.uint8).reshape(-1, 4)  # as they lie in memory
+        sums = red.take(pixels[:, 0])  # red, green and blue of sRGB at once, in 16 bits each
+        sums += green.take(pixels[:, 1])
+        sums += blue.take(pixels[:, 2])
+        return Image.frombytes("RGB", image.size, levels.take(sums.view(np.uint16), mode="clip"), "raw", "RGBX")
+
+    return convert
+
+
+def _curve(profile: bytes, tag: bytes) -> np.ndarray:
+    """The light of each number, from 0 to 1: curveType and parametricCurveType of ICC.1."""
+    share = np.arange(256) / 255
+    (count,) = struct.unpack_from(">I", profile, 128)
+    entries = (struct.unpack_from(">4sI", profile, 132 + 12 * i) for i in range(count))
+    start = dict(entries)[tag]
+    if profile.startswith(b"curv", start):
+        (count,) = struct.unpack_from(">I", profile, start + 8)
+        values = np.frombuffer(profile, ">u2", count, start + 12)
+        if count > 1:
+            return np.interp(share, np.linspace(0, 1, count), values / 65535)
+        return share ** (values[0] / 256) if count else share
+    count = {0: 1, 3: 5, 4: 7}[struct.unpack_from(">4xH", profile, start + 4)[0]]  # numbers of each kind
+    stated = np.frombuffer(profile, ">i4", count, start + 12) / 65536
+    power, a, b, c, d, e, f = np.append(stated, (1, 1, 0, 0, 0, 0, 0)[count:])
+    return np.where(share >= d, (a * share + b) ** power + e, c * share + f)
 
 
 def named_profile(primaries: int, transfer: int) -> tuple[bytes, str]:

@@ -93,6 +93,73 @@ def test_the_profile_of_a_jpeg_2000_is_converted() -> None:
     assert found.note == "converted from Display P3" and decoded(data).note == ""
 
 
+def curve(*numbers: int) -> bytes:
+    """A curve of an ICC profile in numbers of 16 bits: none is a straight line, one a gamma in 256ths."""
+    return struct.pack(f">4s4xI{len(numbers)}H", b"curv", len(numbers), *numbers)
+
+
+def with_tags(profile: bytes, **tags: bytes) -> bytes:
+    """The profile with tags replaced or added."""
+    (count,) = struct.unpack_from(">I", profile, 128)
+    entries = {
+        name: (start, size) for name, start, size in struct.iter_unpack(">4sII", profile[132 : 132 + 12 * count])
+    }
+    content = {name: profile[start : start + size] for name, (start, size) in entries.items()}
+    content |= {name.encode(): tag + bytes(-len(tag) % 4) for name, tag in tags.items()}
+    table, body = struct.pack(">I", len(content)), b""
+    for name, tag in content.items():
+        table += struct.pack(">4sII", name, 132 + 12 * len(content) + len(body), len(tag))
+        body += tag
+    return struct.pack(">I", 128 + len(table) + len(body)) + profile[4:128] + table + body
+
+
+def table_of_colours(*colours: tuple[int, int, int]) -> bytes:
+    """An `A2B0`: what the eight corners of the cube of colours are in Lab, of 8 bits."""
+    straight = bytes(range(256)) * 3
+    matrix = struct.pack(">9i", 65536, 0, 0, 0, 65536, 0, 0, 0, 65536)
+    return b"mft1\0\0\0\0\3\3\2\0" + matrix + straight + np.array(colours, np.uint8).tobytes() + straight
+
+
+CURVED = {
+    "gamma": colour.adobe_rgb(),
+    "sRGB's curve": colour.named_profile(12, 13)[0],
+    "wide": colour.named_profile(9, 13)[0],
+    "straight": with_tags(colour.adobe_rgb(), rTRC=curve(), gTRC=curve(), bTRC=curve()),
+    "one number": with_tags(colour.adobe_rgb(), rTRC=curve(460), gTRC=curve(512), bTRC=curve(563)),
+    "many numbers": with_tags(
+        colour.adobe_rgb(), rTRC=curve(*(round(65535 * (i / 1023) ** 1.8) for i in range(1024))), gTRC=curve(0, 65535),
+        bTRC=curve(*(round(65535 * (i / 25) ** 2.4) for i in range(26))),
+    ),
+    "seven parameters": with_tags(
+        colour.adobe_rgb(), gTRC=struct.pack(">4s4xHxx7i", b"para", 4, 144179, 58982, 6554, 6554, 1311, 655, 0)
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CURVED)
+def test_tables_convert_as_littlecms_does(name: str) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (200, 300, 3), np.uint8)
+    pixels[:100] //= 8  # dark ones, where a level is least light and LittleCMS rounds to a third of one
+    opened, srgb = ImageCms.ImageCmsProfile(io.BytesIO(CURVED[name])), ImageCms.createProfile("sRGB")
+    assert colour._matrix_conversion(CURVED[name], opened.profile, srgb)
+    image = Image.fromarray(pixels)
+    expected = ImageCms.buildTransform(opened, srgb, "RGB", "RGB").apply(image)
+    found = np.asarray(colour.to_srgb(image, CURVED[name])[0], int) - np.asarray(expected, int)
+    assert np.abs(found).max() <= 1 and (found != 0)[100:].mean() < 0.02
+
+
+def test_a_profile_whose_table_says_otherwise_than_its_curves_is_littlecms() -> None:
+    reds = [(30, 160, 160), (60, 60, 160), (90, 160, 60), (120, 60, 60)]
+    tag = with_tags(colour.adobe_rgb(), A2B0=table_of_colours(*reds, *((200, b, a) for _, a, b in reds)))
+    tag = tag[:20] + b"Lab " + tag[24:]
+    opened, srgb = ImageCms.ImageCmsProfile(io.BytesIO(tag)), ImageCms.createProfile("sRGB")
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (50, 50, 3), np.uint8))
+    expected = ImageCms.buildTransform(opened, srgb, "RGB", "RGB").apply(image)
+    assert colour.to_srgb(image.copy(), tag)[0].tobytes() == expected.tobytes()
+    adobe, _ = colour.to_srgb(image.copy(), colour.adobe_rgb())
+    assert np.abs(np.asarray(adobe, int) - np.asarray(expected, int)).max() > 20
+
+
 def test_an_image_in_memory_has_a_profile_as_well() -> None:
     file = saved(Image.new("RGB", (32, 32), SKIN), icc_profile=profile("Display P3"))
     assert np.array_equal(fit_image(Image.open(io.BytesIO(file)), 24, 24), decoded(file).pixels)
