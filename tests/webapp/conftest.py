@@ -235,7 +235,7 @@ def requests_of(driver: Chrome) -> list[str]:
     asked = [
         message["params"]["request"]["url"] for message in messages if message["method"] == "Network.requestWillBeSent"
     ]
-    return [each for each in asked if not each.startswith(("blob:", "chrome:", "data:"))]
+    return [each for each in asked if not each.startswith(("blob:", "chrome:", "chrome-untrusted:", "data:"))]
 
 
 @pytest.fixture(scope="session")

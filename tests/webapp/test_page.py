@@ -148,9 +148,11 @@ def test_a_tab_that_was_closed_goes_on_where_it_was(driver: Chrome, address: str
     # Held in the middle, where the tab is closed.
     driver.execute_script("const go = ask; ask = () => { if (state.rows.size < 20) go(); };")
     driver.find_element("id", "folder").send_keys(str(folder))
-    until(driver, "state.rows.size >= 20 && !state.asked.size && !state.kept.writing")
-    driver.refresh()
+    until(driver, "state.rows.size >= 20 && !state.asked.size && state.kept.database")
+    driver.execute_script("sessionStorage.scored = state.rows.size")
+    driver.refresh()  # though rows are gathered before they are written
     until(driver, "state.ready && state.restored")
+    assert driver.execute_script("return Number(sessionStorage.scored) === state.rows.size")
     kept = driver.execute_script("return state.rows.size")
     assert 20 <= kept < 40 and f"Results of an earlier visit: {kept}." in text_of(driver)
     choose(driver, folder)

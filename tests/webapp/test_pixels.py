@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 pytestmark = needs_browser
 CALL = """
 const [content, width, height, orientations, frameWidth, frameHeight, gap] = arguments;
-const image = { data: Uint8Array.fromBase64(content), width, height };
+const image = { data: new Uint32Array(Uint8Array.fromBase64(content).buffer), width, height };
 return orientations.map((orientation) => {
   const [wide, tall] = ON_ITS_SIDE.includes(orientation) ? [frameHeight, frameWidth] : [frameWidth, frameHeight];
   return turned(fitted(image, wide, tall, gap).frame, wide, tall, orientation).data.toBase64();
@@ -42,7 +42,7 @@ def test_scaling_and_cutting_are_pillows(
 ) -> None:
     pixels = np.random.default_rng(width).integers(0, 256, (height, width, 3), np.uint8)
     program = scripts("pixels.js") + CALL
-    content = base64.b64encode(pixels.tobytes()).decode()
+    content = base64.b64encode(np.dstack([pixels, pixels[..., 0]]).tobytes()).decode()
     orientations = [1, 5] if gap == 2.0 else [*range(1, 9)]
     found = blank.execute_script(program, content, width, height, orientations, *frame, gap)
     for orientation, each in zip(orientations, found, strict=True):

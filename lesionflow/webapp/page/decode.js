@@ -9,12 +9,18 @@ const AVIF_HEAD = 2 ** 16; // bytes in which it says what it is of
 const AVIF_HOLE = 64; // so many zeros are no pixels of one: a browser shows something in their place
 const WEBP_UNUSED = 16; // bytes; of whole files at most the last 1 to 4 are not needed
 const STRIP = 2 ** 20; // pixels that are read from a decoded image at a time
+const STREAM_OPEN = 10_000; // milliseconds after which a decoder is taken for one that waits for the end of an open stream
+const decoding = { openStreams: true };
+const RGB = ["RGBA", "RGBX", "BGRA", "BGRX"]; // a decoder's formats without brightness and colour apart
 const canvas = { element: null, context: null }; // kept: a new one for every image would cost as much as reading it
 
-/** Decode a file to { pixels, format }, pixels (height, width, 3) uint8 RGB. Throws `ImageFailure`, and nothing else. */
-async function decodeImage(file, height, width) {
+/** Decode a file to { pixels, format, sample }, pixels (height, width, 3) uint8 RGB. Throws `ImageFailure`, and nothing
+    else; that has the sample too where the file could be read. */
+async function decodeImage(file, height, width, read = () => readBytes(file)) {
+  let sample;
   try {
-    const data = await readBytes(file);
+    const data = await read();
+    sample = sampleOfBytes(data); // before anything is hidden in them
     const kind = sniff(data.subarray(0, HEAD)) ?? (isCutDicom(file, data) ? "DICOM" : null);
     if (kind === null) throw new ImageFailure(...unrecognised(data));
     if (kind === "DICOM") throw new ImageFailure("unsupported", "DICOM in a browser; 'lesionflow score' reads it");
@@ -22,16 +28,37 @@ async function decodeImage(file, height, width) {
     if (kind === "BMP" && wasSentAsText(data)) {
       throw damaged("changed by a transfer as text; transfer it again, as binary data");
     }
-    return { pixels: await decodeKind(kind, data, height, width), format: kind };
+    return { pixels: await decodeKind(kind, data, height, width), format: kind, sample };
   } catch (error) {
-    if (error instanceof ImageFailure) throw error;
-    if (error instanceof RangeError) throw new ImageFailure("too_large", "there is not enough memory to decode it");
-    throw damaged(String(error.message ?? error));
+    throw Object.assign(asFailure(error), { sample });
   }
+}
+
+function asFailure(error) {
+  if (error instanceof ImageFailure) return error;
+  if (error instanceof RangeError) return new ImageFailure("too_large", "there is not enough memory to decode it");
+  return damaged(String(error.message ?? error));
 }
 
 /** Whether a file with a name of DICOM's begins like its data elements, but has too few to be told by them. */
 const isCutDicom = (file, data) => DICOM_NAME.test(file.name) && ELEMENTS.includes(latin1(data, 0, 2));
+
+/** For each of some files a function that reads it as `readBytes` does. A browser needs a millisecond and more to read a
+    file, and little longer for several that are one to it; where that fails, as one of them has changed, each is read. */
+function readersOf(files) {
+  if (files.length === 1) return [() => readBytes(files[0])];
+  const total = files.reduce((sum, { size }) => sum + size, 0);
+  const together = new Blob(files).arrayBuffer().then((content) => (content.byteLength === total ? content : null), () => null);
+  let end = 0;
+  return files.map((file) => {
+    const start = end;
+    end += file.size;
+    return async () => {
+      const content = file.size ? await together : null;
+      return content ? new Uint8Array(content.slice(start, start + file.size)) : readBytes(file);
+    };
+  });
+}
 
 async function readBytes(file) {
   if (file.size > MAXIMUM_BYTES) throw new ImageFailure("too_large", `more than ${MAXIMUM_BYTES / 2 ** 20} MiB`);
@@ -49,8 +76,8 @@ async function readBytes(file) {
 async function decodeKind(kind, data, height, width) {
   const about = await describe(kind, data, width, height), gap = kind === "JPEG" ? ENOUGH_HALVES : 2;
   const frame = ON_ITS_SIDE.includes(about.orientation) ? [height, width] : [width, height];
-  const reduced = about.factor > 1 ? await decodeReduced(kind, data, about) : null;
-  let image = reduced ? fitted(reduced, ...frame, gap) : await decodeWhole(kind, about, frame, gap);
+  const read = kind === "JPEG" ? await decodeJpeg(data, about) : null;
+  let image = read ? fitted(read, ...frame, gap) : await decodeWhole(kind, about, frame, gap);
   image ??= await decodeWhole(kind, await withoutAlpha(kind, data, about), frame, gap);
   if (!image) throw new ImageFailure("unsupported", "its alpha is 0 everywhere; save it without alpha");
   if (kind === "WEBP") await checkWebp(data);
@@ -67,7 +94,7 @@ async function decodeWhole(kind, about, [width, height], gap) {
       throw new ImageFailure("unsupported", "a GIF that this browser cuts to its first frame; 'lesionflow score' reads it");
     }
     const image = fittedBitmap(bitmap, width, height, about.factor, gap);
-    if (about.png && image.data.subarray(-3 * image.width).every((value) => value === 0)) await checkRows(about.png);
+    if (about.png && image.data.subarray(-image.width).every(isBlack)) await checkRows(about.png);
     return kind === "JPEG" || !isTransparent(image, bitmap) ? image : null;
   } finally {
     bitmap.close();
@@ -313,29 +340,36 @@ async function openBitmap(kind, { parts, conversion, width, height }) {
   }
 }
 
-/** Decode a JPEG at a half, a quarter or an eighth, as Python does; null where the browser has no such decoder.
+/** Decode a JPEG in full, a half, a quarter or an eighth, as Python does; null where the browser has no such decoder.
 
-    What Python's decoder gives is the mean of the pixels of a whole decode, but for colours that are stored more coarsely:
-    without such a decoder they are 0.2 levels of 255 off on average. */
-async function decodeReduced(kind, data, { width, height, factor, conversion }) {
-  if (typeof ImageDecoder === "undefined") return null;
+    What Python's decoder gives at a reduced scale is the mean of the pixels of a whole decode, but for colours that are
+    stored more coarsely: without such a decoder they are 0.2 levels of 255 off on average. */
+async function decodeJpeg(data, { width, height, factor, conversion }) {
+  const isWhole = factor === 1;
+  if (typeof ImageDecoder === "undefined" || (isWhole && (width * height > STRIP || !decoding.openStreams))) return null;
   const reduced = { width: Math.ceil(width / factor), height: Math.ceil(height / factor) };
+  // Of bytes that end, Chromium's decoder gives a whole image's brightness and colour, which are more coarse and which the
+  // browser would convert less exactly; while a stream is open, it gives RGB.
   const decoder = new ImageDecoder({
-    data, type: MEDIA_TYPES[kind], colorSpaceConversion: conversion,
+    data: isWhole ? new ReadableStream({ start: (stream) => stream.enqueue(data) }) : data,
+    type: MEDIA_TYPES.JPEG, colorSpaceConversion: conversion,
     desiredWidth: reduced.width, desiredHeight: reduced.height,
   });
-  let frame = null;
+  let frame = null, timer = null;
+  const patience = new Promise((_, reject) => {
+    if (isWhole) timer = setTimeout(() => reject(decoding.openStreams = false), STREAM_OPEN);
+  });
   try {
-    frame = (await decoder.decode({ completeFramesOnly: true })).image;
-    if (frame.codedWidth !== reduced.width || frame.codedHeight !== reduced.height) return null;
-    const rgba = new Uint8Array(frame.allocationSize({ format: "RGBA" }));
-    await frame.copyTo(rgba, { format: "RGBA" });
-    const read = new Averager(reduced.width, reduced.height, 1, 1);
-    read.add(rgba, reduced.height);
-    return { data: read.data, ...reduced };
+    frame = (await Promise.race([decoder.decode({ completeFramesOnly: true }), patience])).image;
+    const { codedWidth, codedHeight, format } = frame;
+    if (codedWidth !== reduced.width || codedHeight !== reduced.height || !RGB.includes(format)) return null;
+    const pixels = new Uint32Array(reduced.width * reduced.height);
+    await frame.copyTo(pixels, { format: "RGBA" });
+    return { data: pixels, ...reduced };
   } catch {
     return null;
   } finally {
+    clearTimeout(timer);
     frame?.close();
     decoder.close();
   }
@@ -347,7 +381,7 @@ function fittedBitmap(bitmap, width, height, factor, gap) {
   const box = coveringBox(bitmap.width, bitmap.height, width, height);
   const plan = reduction(box, width, height, gap, bitmap.width, bitmap.height);
   const image = readAveraged(bitmap, plan.part, plan.factorX, plan.factorY);
-  return { ...image, frame: resized(image, plan.box, width, height) };
+  return { ...image, frame: withoutFourth(resized(image, plan.box, width, height)) };
 }
 
 /** Averages of a part of a decoded image, read strip by strip; what is transparent is black. */
@@ -359,7 +393,7 @@ function readAveraged(bitmap, [left, top, right, bottom], factorX, factorY) {
     const count = Math.min(rows, height - row);
     context.fillRect(0, 0, width, count); // black, as not every browser's canvas is that has no alpha
     context.drawImage(bitmap, left, top + row, width, count, 0, 0, width, count);
-    found.add(context.getImageData(0, 0, width, count).data, count);
+    found.add(new Uint32Array(context.getImageData(0, 0, width, count).data.buffer), count);
   }
   return { data: found.data, width: found.width, height: found.height };
 }
@@ -374,9 +408,11 @@ function contextOf(width, height) {
   return canvas.context;
 }
 
+const isBlack = (pixel) => (pixel & 0xffffff) === 0;
+
 /** Whether an image that is black all over is so because it is transparent all over. */
 function isTransparent(image, bitmap) {
-  if (!image.data.every((value) => value === 0)) return false;
+  if (!image.data.every(isBlack)) return false;
   const small = new OffscreenCanvas(64, 64), context = small.getContext("2d");
   context.drawImage(bitmap, 0, 0, 64, 64);
   const { data } = context.getImageData(0, 0, 64, 64);

@@ -2,7 +2,7 @@
 
 /* The page: files in, a worker asked, rows shown and kept. */
 
-const AHEAD = 6; // images that wait in the worker
+const AHEAD = 16; // images that wait in the worker, twice as many as it reads and answers at once
 const ON_PAGE = 100; // rows of the table that are in the document
 const UNREAD = ["not_found", "no_permission", "unreadable"]; // reasons that are not about what a file holds
 const REFRESH = 2000; // milliseconds between two looks of the table while images are scored
@@ -15,6 +15,7 @@ const state = {
   leftOut: new Set(), // keys of those that are no images
   queue: [], // keys that wait
   asked: new Map(), // by number: the key that the worker was asked about
+  lines: new Map(), // of the table, by the row that each shows
   number: 0, total: 0, first: 0, restored: 0, timer: null, shown: null, target: null, map: null, message: ["loading", {}],
   alert: null, detail: () => "", // what they say, so that it can be said in another language
 };
@@ -30,6 +31,8 @@ function translate() {
   const { demo, licence } = state.model;
   byId("terms").hidden = !demo && !licence;
   byId("terms").textContent = demo ? say("demo") : licence ? say("licence", { licence }) : "";
+  byId("rows").replaceChildren();
+  state.lines.clear();
   showRows();
   if (state.shown) showDetail(state.shown, false);
 }
@@ -119,17 +122,19 @@ function heard(data) {
     cannotWork("broken", { reason: data.detail });
   } else if (data.kind === "damaged") {
     cannotWork("missing", { files: data.file });
-  } else if (data.kind === "score") {
-    const key = state.asked.get(data.id);
-    state.asked.delete(data.id);
-    if (key !== undefined) finish(key, data);
+  } else if (data.kind === "answers") {
+    const wanted = data.answers.filter(({ id }) => state.asked.has(id)); // nobody started over since
+    if (wanted.length) finish(wanted);
   } else if (data.id === state.target) heardOfDetail(data);
 }
 
-function finish(key, { said, error, sample }) {
-  const path = pathOf(key), row = error ? { key, path, error, sample } : { key, path, said, sample };
-  state.rows.set(key, row);
-  if (!isUnread(row)) state.kept?.add(row);
+function finish(answers) {
+  for (const { id, said, error, sample } of answers) {
+    const key = state.asked.get(id), path = pathOf(key), row = error ? { key, path, error, sample } : { key, path, said, sample };
+    state.asked.delete(id);
+    state.rows.set(key, row);
+    if (!isUnread(row)) state.kept?.add(row);
+  }
   ask();
   if (!state.queue.length && !state.asked.size) {
     byId("progress").hidden = true;
@@ -144,11 +149,15 @@ function tellFinished() {
 
 /** Give the worker as many images as it can prepare. */
 function ask() {
-  while (state.ready && state.queue.length && state.asked.size < AHEAD) {
-    const key = state.queue.shift();
-    state.asked.set(++state.number, key);
-    state.worker.postMessage({ kind: "score", id: state.number, file: state.files.get(key) });
-  }
+  const keys = state.ready ? state.queue.splice(0, AHEAD - state.asked.size) : [];
+  if (!keys.length) return;
+  state.worker.postMessage({
+    kind: "score",
+    jobs: keys.map((key) => {
+      state.asked.set(++state.number, key);
+      return { kind: "score", id: state.number, file: state.files.get(key) };
+    }),
+  });
 }
 
 /** Whether a row is of a file that could not be read, which may be otherwise when it is chosen again. */
@@ -219,7 +228,7 @@ function showRows() {
   byId("results").hidden = !total;
   state.first = Math.max(0, Math.min(state.first, Math.floor((total - 1) / ON_PAGE) * ON_PAGE));
   const focused = document.activeElement?.closest("#rows tr")?.dataset.key; // who goes through the rows by keyboard is there
-  byId("rows").replaceChildren(...rows.slice(state.first, state.first + ON_PAGE).map(tableRow));
+  showLines(rows.slice(state.first, state.first + ON_PAGE));
   const again = [...byId("rows").children].find(({ dataset }) => dataset.key === focused);
   again?.querySelector("button")?.focus({ preventScroll: true });
   const last = Math.min(total, state.first + ON_PAGE);
@@ -236,10 +245,23 @@ function showRows() {
 
 const UNCERTAIN_WORD = "uncertain", UNFAMILIAR_WORD = "unfamiliar";
 
+/** Have the table show rows: what it shows already is left where it is, as a browser lays out anew whatever is put in. */
+function showLines(rows) {
+  const body = byId("rows"), earlier = state.lines;
+  state.lines = new Map(rows.map((row) => [row, earlier.get(row) ?? tableRow(row)]));
+  for (const [row, line] of earlier) if (!state.lines.has(row)) line.remove();
+  let place = body.firstChild;
+  for (const [row, line] of state.lines) {
+    if (line === place) place = place.nextSibling;
+    else body.insertBefore(line, place);
+    if (state.shown === row.key) line.setAttribute("aria-current", "true");
+    else line.removeAttribute("aria-current");
+  }
+}
+
 function tableRow(row) {
   const line = element("tr"), heading = element("th", "", { scope: "row" }), { said, error } = row;
   line.dataset.key = row.key;
-  if (state.shown === row.key) line.setAttribute("aria-current", "true");
   if (error) {
     heading.textContent = row.path;
     const why = element("td", failureSaid(error), { colSpan: 4, className: "failed" });
@@ -372,6 +394,7 @@ function listen() {
       if (kind === "drop") droppedFiles(event.dataTransfer.items).then((found) => take(found, true));
     });
   }
+  document.addEventListener("visibilitychange", () => state.kept?.flush()); // as where the tab is closed
   byId("order").addEventListener("change", () => {
     state.first = 0;
     showRows();

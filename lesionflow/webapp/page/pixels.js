@@ -1,9 +1,12 @@
 "use strict";
 
 /* From a decoded image to the frame that a network sees, to the last bit as Pillow does it: averages of whole pixels
-   (ImageReduce.c), a triangle filter in fixed point (Resample.c), and the turn that EXIF asks for. */
+   (ImageReduce.c), a triangle filter in fixed point (Resample.c), and the turn that EXIF asks for.
 
-const PRECISION = 22; // bits behind the point of Pillow's coefficients
+   An image is { data, width, height }, where a pixel is a number of 32 bits, as browsers give them: from the lowest byte
+   on red, green, blue, and one that is passed over. Scripts read such a pixel at once. */
+
+const PRECISION = 22, HALF = 2 ** (PRECISION - 1); // bits behind the point of Pillow's coefficients, and what rounds
 const ON_ITS_SIDE = [5, 6, 7, 8]; // EXIF's orientations
 
 /** The part of an image that just covers a frame, as left, top, right and bottom: `lesionflow.images.picture.scaled`. */
@@ -38,21 +41,16 @@ class Averager {
     Object.assign(this, { sourceWidth: width, sourceHeight: height, factorX, factorY });
     this.width = Math.ceil(width / factorX);
     this.height = Math.ceil(height / factorY);
-    this.data = new Uint8Array(3 * this.width * this.height); // (height, width, 3)
+    this.data = new Uint32Array(this.width * this.height);
     this.sums = new Uint32Array(3 * this.width);
     this.row = 0; // of the source
   }
 
-  /** Take rows of (row, column, 4) RGBA. */
-  add(rgba, rows) {
+  /** Take rows of pixels. */
+  add(pixels, rows) {
     const { sourceWidth, factorX, factorY, sums, data } = this;
     if (factorX === 1 && factorY === 1) {
-      let to = 3 * this.row * sourceWidth;
-      for (let from = 0; from < 4 * rows * sourceWidth; from += 4) {
-        data[to++] = rgba[from];
-        data[to++] = rgba[from + 1];
-        data[to++] = rgba[from + 2];
-      }
+      data.set(pixels.subarray(0, rows * sourceWidth), this.row * sourceWidth);
       this.row += rows;
       return;
     }
@@ -60,10 +58,11 @@ class Averager {
       for (let column = 0, to = 0; column < sourceWidth; to += 3) {
         const stop = Math.min(column + factorX, sourceWidth);
         let red = 0, green = 0, blue = 0;
-        for (; column < stop; column++, from += 4) {
-          red += rgba[from];
-          green += rgba[from + 1];
-          blue += rgba[from + 2];
+        for (; column < stop; column++, from++) {
+          const pixel = pixels[from];
+          red += pixel & 255;
+          green += (pixel >>> 8) & 255;
+          blue += (pixel >>> 16) & 255;
         }
         sums[to] += red;
         sums[to + 1] += green;
@@ -76,33 +75,23 @@ class Averager {
 
   #divide() {
     const rows = (this.row - 1) % this.factorY + 1;
-    const from = 3 * this.width * (Math.ceil(this.row / this.factorY) - 1);
+    const from = this.width * (Math.ceil(this.row / this.factorY) - 1);
     for (let column = 0; column < this.width; column++) {
       const columns = Math.min(this.factorX, this.sourceWidth - column * this.factorX);
       const count = rows * columns;
       const share = Math.floor(Math.fround(2 ** 32 / (256 * count)));
-      for (let channel = 0; channel < 3; channel++) {
-        const sum = this.sums[3 * column + channel] + (count >> 1);
-        this.data[from + 3 * column + channel] = (sum * share) / 2 ** 24;
-      }
+      const mean = (channel) => ((this.sums[3 * column + channel] + (count >> 1)) * share) / 2 ** 24;
+      this.data[from + column] = mean(0) | (mean(1) << 8) | (mean(2) << 16);
     }
     this.sums.fill(0);
   }
 }
 
-/** Average an image that is in memory: { data, width, height }, data (height, width, 3). */
+/** Average a part of an image that is in memory. */
 function averaged(image, factorX, factorY, part) {
   const [left, top, right, bottom] = part;
   const found = new Averager(right - left, bottom - top, factorX, factorY);
-  const row = new Uint8Array(4 * (right - left));
-  for (let y = top; y < bottom; y++) {
-    for (let x = left, from = 3 * (y * image.width + left), to = 0; x < right; x++, from += 3, to += 4) {
-      row[to] = image.data[from];
-      row[to + 1] = image.data[from + 1];
-      row[to + 2] = image.data[from + 2];
-    }
-    found.add(row, 1);
-  }
+  for (let y = top; y < bottom; y++) found.add(image.data.subarray(y * image.width + left, y * image.width + right), 1);
   return { data: found.data, width: found.width, height: found.height };
 }
 
@@ -129,7 +118,7 @@ function coefficients(size, from, to, length) {
   return { firsts, counts, weights, most };
 }
 
-/** Scale a part of an image, { data, width, height }, to (height, width, 3) as Pillow's bilinear filter does. */
+/** Scale a part of an image as Pillow's bilinear filter does; the pixels alone. */
 function resized(image, box, width, height) {
   const [left, top, right, bottom] = box.map(Math.fround); // as Pillow takes them
   if (left === 0 && top === 0 && right === width && bottom === height && image.width === width && image.height === height) {
@@ -142,45 +131,53 @@ function resized(image, box, width, height) {
   return filtered(image, [left, top, right, bottom], width, height);
 }
 
-/** The same, first across and then down; in whole numbers of 32 bits, which the products and their sums fit. */
+/** The same, first across and then down. */
 function filtered(image, [left, top, right, bottom], width, height) {
   const across = coefficients(image.width, left, right, width), down = coefficients(image.height, top, bottom, height);
   const firstRow = down.firsts[0], lastRow = down.firsts[height - 1] + down.counts[height - 1];
-  const half = 2 ** (PRECISION - 1), source = image.data, stride = 3 * image.width, line = 3 * width;
-  const wide = new Uint8ClampedArray(line * (lastRow - firstRow));
-  const { firsts, counts, weights, most } = across;
+  const wide = new Uint32Array(width * (lastRow - firstRow)), found = new Uint32Array(width * height);
   for (let y = firstRow, to = 0; y < lastRow; y++) {
     for (let x = 0; x < width; x++) {
-      let red = half, green = half, blue = half, from = y * stride + 3 * firsts[x];
-      for (let i = x * most, end = i + counts[x]; i < end; i++, from += 3) {
-        const weight = weights[i];
-        red = (red + Math.imul(source[from], weight)) | 0;
-        green = (green + Math.imul(source[from + 1], weight)) | 0;
-        blue = (blue + Math.imul(source[from + 2], weight)) | 0;
-      }
-      wide[to++] = red >> PRECISION;
-      wide[to++] = green >> PRECISION;
-      wide[to++] = blue >> PRECISION;
+      wide[to++] = blended(image.data, y * image.width + across.firsts[x], 1, across.weights, x * across.most, across.counts[x]);
     }
   }
-  const found = new Uint8ClampedArray(line * height), sums = new Int32Array(line);
-  for (let y = 0; y < height; y++) {
-    sums.fill(half);
-    for (let i = 0; i < down.counts[y]; i++) {
-      const weight = down.weights[y * down.most + i], from = (down.firsts[y] - firstRow + i) * line;
-      for (let x = 0; x < line; x++) sums[x] += Math.imul(wide[from + x], weight);
-    }
-    for (let x = 0; x < line; x++) found[y * line + x] = sums[x] >> PRECISION;
+  for (let y = 0, to = 0; y < height; y++) {
+    const row = (down.firsts[y] - firstRow) * width;
+    for (let x = 0; x < width; x++) found[to++] = blended(wide, row + x, width, down.weights, y * down.most, down.counts[y]);
   }
-  return new Uint8Array(found.buffer);
+  return found;
 }
 
-/** Scale an image that is in memory until it just covers a frame, and cut what overhangs: `frame` is added. */
+/** Some pixels, each so many places behind the one before, by their weights: one pixel. In whole numbers of 32 bits, which
+    the products and their sums fit. */
+function blended(pixels, from, step, weights, first, count) {
+  let red = HALF, green = HALF, blue = HALF;
+  for (let i = first, last = first + count; i < last; i++, from += step) {
+    const pixel = pixels[from], weight = weights[i];
+    red = (red + Math.imul(pixel & 255, weight)) | 0;
+    green = (green + Math.imul((pixel >>> 8) & 255, weight)) | 0;
+    blue = (blue + Math.imul((pixel >>> 16) & 255, weight)) | 0;
+  }
+  return (red >> PRECISION) | ((green >> PRECISION) << 8) | ((blue >> PRECISION) << 16);
+}
+
+/** Scale an image that is in memory until it just covers a frame, and cut what overhangs: `frame` is added, (height, width, 3). */
 function fitted(image, width, height, gap) {
   const box = coveringBox(image.width, image.height, width, height);
   const plan = reduction(box, width, height, gap, image.width, image.height);
   const reduced = plan.factorX > 1 || plan.factorY > 1 ? averaged(image, plan.factorX, plan.factorY, plan.part) : image;
-  return { ...reduced, frame: resized(reduced, plan.box, width, height) };
+  return { ...reduced, frame: withoutFourth(resized(reduced, plan.box, width, height)) };
+}
+
+/** Pixels without their fourth byte: (height, width, 3). */
+function withoutFourth(pixels) {
+  const found = new Uint8Array(3 * pixels.length);
+  for (let i = 0, to = 0; i < pixels.length; i++) {
+    found[to++] = pixels[i] & 255;
+    found[to++] = (pixels[i] >>> 8) & 255;
+    found[to++] = (pixels[i] >>> 16) & 255;
+  }
+  return found;
 }
 
 /** An image, (height, width, 3), turned as EXIF's orientation says: { data, width, height }. */

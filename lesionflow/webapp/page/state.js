@@ -3,6 +3,7 @@
 /* What was scored is kept in the browser, so that a tab that was closed goes on where it was; images are not kept. */
 
 const DATABASE = "lesionflow", ROWS = "rows";
+const GATHERED = 1000; // milliseconds of rows that are written together: a write costs as much as several images' reading
 
 function asPromise(request) {
   return new Promise((resolve, reject) => {
@@ -16,7 +17,7 @@ class KeptRows {
   /** digest: of the model and of what reads images for it; onFailure: told once where nothing more can be kept. */
   constructor(digest, onFailure) {
     const place = location.pathname.replace(/[^/]*$/, ""); // of the page, which may have had another model
-    Object.assign(this, { digest, place, onFailure, pending: [], opening: null, database: null, failed: false, writing: null });
+    Object.assign(this, { digest, place, onFailure, pending: [], opening: null, database: null, failed: false, writing: null, hurry: () => {} });
   }
 
   /** The rows that are kept; none where the browser has no database for this page. */
@@ -40,9 +41,15 @@ class KeptRows {
     this.writing ??= this.#write();
   }
 
+  /** Write what is gathered now, as when the tab may be closed. */
+  flush() {
+    this.hurry();
+  }
+
   /** Remove the model's rows, and those that pages at this place kept of other models; others' pages have theirs. */
   async clear() {
     this.pending = [];
+    this.hurry();
     await this.writing;
     if (!this.database) return;
     const rows = this.database.transaction(ROWS, "readwrite").objectStore(ROWS);
@@ -55,13 +62,22 @@ class KeptRows {
     this.failed = false;
   }
 
+  #gather() {
+    return new Promise((resolve) => {
+      this.hurry = resolve;
+      setTimeout(resolve, GATHERED);
+    });
+  }
+
   async #write() {
     try {
       await this.opening;
       while (this.pending.length) {
+        if (!document.hidden) await this.#gather();
         const rows = this.pending.splice(0);
         const transaction = this.database.transaction(ROWS, "readwrite", { durability: "relaxed" });
         for (const row of rows) transaction.objectStore(ROWS).put({ ...row, place: this.place }, [this.digest, row.key]);
+        transaction.commit?.(); // as nothing more comes, and the tab may be closed
         await new Promise((resolve, reject) => {
           transaction.oncomplete = resolve;
           transaction.onabort = transaction.onerror = () => reject(transaction.error);

@@ -3,6 +3,9 @@
 /* The worker: the runtime, the model, and one image after the other, of which the next is decoded while one is inferred. */
 
 const DECODED_AHEAD = 2;
+const TOGETHER = 8; // files that are read at once, and answers in a message, of which each costs the page a millisecond
+const READ_TOGETHER = 4 * 2 ** 20; // bytes
+const SOON = 200; // milliseconds after which answers are told, as of large images
 const waiting = []; // jobs of the page, in order
 let model = null, ready = false, busy = false;
 
@@ -45,25 +48,36 @@ async function predict(pixels, count) {
 }
 
 function decodeAhead() {
-  for (const job of waiting.slice(0, DECODED_AHEAD)) {
-    job.sample ??= sampleOf(job.file);
-    job.decoded ??= decodeImage(job.file, model.height, model.width).catch((error) => error);
+  for (const [i, job] of waiting.slice(0, DECODED_AHEAD).entries()) {
+    if (!job.read) readAhead(i);
+    job.decoded ??= decodeImage(job.file, model.height, model.width, job.read).catch((error) => error);
   }
+}
+
+/** Have jobs read together, from one on that is not, as far as they are small. */
+function readAhead(first) {
+  let last = first, bytes = 0;
+  do bytes += waiting[last++].file.size;
+  while (last < first + TOGETHER && waiting[last] && !waiting[last].read && bytes + waiting[last].file.size <= READ_TOGETHER);
+  const jobs = waiting.slice(first, last);
+  readersOf(jobs.map(({ file }) => file)).forEach((read, i) => { jobs[i].read = read; });
 }
 
 /** Do what waits, in order; an image that cannot be decoded has an answer that says so. */
 async function work() {
   if (busy || !ready) return;
   busy = true;
+  let answers = [], told = performance.now();
   while (waiting.length) {
     decodeAhead();
-    const job = waiting.shift(), image = await job.decoded, sample = await job.sample;
+    const job = waiting.shift(), image = await job.decoded, sample = image.sample ?? (await sampleOf(job.file));
     decodeAhead();
-    try {
-      self.postMessage({ id: job.id, kind: job.kind, sample, ...(await answer(job, image)) });
-    } catch (error) {
-      self.postMessage({ id: job.id, kind: job.kind, sample, error: { reason: "unreadable", detail: String(error) } });
-    }
+    const said = await answer(job, image).catch((error) => ({ error: { reason: "unreadable", detail: String(error) } }));
+    if (job.kind === "explain") self.postMessage({ id: job.id, kind: "explain", ...said });
+    else answers.push({ id: job.id, sample, ...said });
+    if (answers.length < TOGETHER && waiting.length && performance.now() < told + SOON) continue;
+    self.postMessage({ kind: "answers", answers });
+    [answers, told] = [[], performance.now()];
   }
   busy = false;
 }
@@ -86,7 +100,8 @@ self.onmessage = async ({ data }) => {
     else if (data.kind === "model") {
       await startModel(runtime, data.bundle);
       self.postMessage({ kind: "ready", threads });
-    } else waiting.push(data);
+    } else if (data.kind === "explain") waiting.unshift(data); // somebody waits for it
+    else waiting.push(...data.jobs);
     await work();
   } catch (error) {
     if (error.file) self.postMessage({ kind: "damaged", file: error.file });
