@@ -398,6 +398,13 @@ with guarded_streams():
     assert subprocess.run(shell).returncode == 0
 
 
+def test_a_name_that_the_output_has_no_letters_for_is_escaped(tmp_path: Path) -> None:
+    environment = os.environ | {"PYTHONIOENCODING": "latin-1:strict"}
+    command = [sys.executable, "-m", "lesionflow", "demo", "märz ☃", "--images", "100"]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE)
+    assert (done.returncode, done.stdout) == (0, "100 synthetic images in märz \\u2603\n".encode("latin-1"))
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("name", main.commands)
 def test_every_command_that_is_stopped_says_so_in_one_line(

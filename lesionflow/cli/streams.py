@@ -30,7 +30,8 @@ class _Stream:
     """A standard stream whose end is not the command's.
 
     After a broken pipe, as behind `| head`, output is dropped and the exit code is unaffected. A full disk behind
-    standard output is an `OutputError`; behind standard error it is ignored.
+    standard output is an `OutputError`; behind standard error it is ignored. Characters that its encoding has not got,
+    as in a name or in the lines of a table, are escaped.
     """
 
     def __init__(self, stream: Any, *, must_be_read: bool):
@@ -42,7 +43,10 @@ class _Stream:
 
     def write(self, text: str) -> int:
         with self._guarded():
-            self._stream.write(text)
+            try:
+                self._stream.write(text)
+            except UnicodeEncodeError as error:  # nothing of it is written yet
+                self._stream.write(text.encode(error.encoding, "backslashreplace").decode(error.encoding))
         return len(text)
 
     def flush(self) -> None:
