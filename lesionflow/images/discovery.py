@@ -41,6 +41,7 @@ LEFTOVERS = frozenset({
 HIDDEN, LEFTOVER, NO_ENDING, OTHER = "hidden", "of the system", "without an ending", "of other kinds"
 KINDS_TOLD = 8  # endings; the others are summed up
 UNREADABLE, SPECIAL, LOOP, NOT_MATCHING = "unreadable", "no ordinary file", "by looping links", "not like the pattern"
+NOT_DOWNLOADED = "not downloaded from iCloud"  # what stands for a file that a Mac has moved there: `.IMG_1.HEIC.icloud`
 OUTSIDE, REPLACED = "with a name that leads out of the archive", "replaced by a later one of the same name"
 _KINDS = 50  # endings that are counted one by one; what comes later is `OTHER`
 _LONGEST_ENDING = 12
@@ -258,6 +259,8 @@ def kind_left_out(path: str, pattern: str | None, left_out: LeftOut) -> str | No
         return None if fnmatch.fnmatchcase(name, pattern) else NOT_MATCHING
     if name.lower().endswith(SUFFIXES):
         return None
+    if name.startswith(".") and name.lower().removesuffix(".icloud").endswith(SUFFIXES):
+        return NOT_DOWNLOADED
     return HIDDEN if name.startswith(".") else kind_of(name, left_out)
 
 

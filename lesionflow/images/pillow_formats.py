@@ -102,6 +102,8 @@ def open_with_pillow(kind: str, data: bytes, width: int, height: int) -> Picture
         check_pixels(*image.size)
         image = _open(kind, data)  # some tiles have fewer scales than the file says: decode it in full
         image.load()
+    if kind in ("PNG", "BMP") and image.mode == "P":
+        _check_palette(image)
     if kind == "PNG":
         check_rows(data, image)
         scale_transparency(image, data[24])
@@ -221,6 +223,14 @@ def _calibration_of_bmp(data: bytes) -> str:
     primaries = points[:, :2] / sums if sums.all() else np.empty(0)
     curve = np.linspace(0, 1, 256)[:, None] ** np.maximum(gammas, 1 / gammas) if gammas.all() else np.empty(0)
     return calibration_note(np.empty(0), primaries, curve)
+
+
+def _check_palette(image: Image.Image) -> None:
+    """Raise `ImageError` for numbers that the palette has no colour for, which Pillow shows as black."""
+    palette = image.palette
+    colours = len(palette.palette) // len(palette.mode) if palette else 0
+    if int(np.asarray(image).max()) >= colours:
+        raise ImageError("damaged", "pixels of colours that its palette lacks" if colours else "it has no palette")
 
 
 def _check_webp(data: bytes) -> None:

@@ -49,8 +49,8 @@ IMAGE_FORMATS = (
         "the first of cICP, ICC profile, sRGB, and gAMA with cHRM in front of the pixels; a gAMA of 1/2.2 means sRGB; "
         "a narrow range is brought to the full one. High dynamic range (PQ, HLG) is not converted, and the note says "
         "so; Adobe RGB in EXIF is not believed, since converters copy it from JPEG",
-        "a wrong checksum of any chunk, no end chunk, fewer rows than announced",
-        "the checksums of pixels are not looked at, and missing rows are black",
+        "a wrong checksum of any chunk, no end chunk, fewer rows than announced, colours that the palette lacks",
+        "the checksums of pixels are not looked at, and missing rows are black, as are colours that a palette lacks",
     ),
     ImageFormat(
         "TIFF", (".tif", ".tiff"), "",
@@ -81,8 +81,8 @@ IMAGE_FORMATS = (
     ImageFormat(
         "BMP", (".bmp", ".dib"), "", "what Pillow decodes, from 1 to 32 bits; unusual masks of bits are "
         "`unsupported`", "an embedded ICC profile; calibrated colours as in TIFF",
-        "too few bytes, pixels that begin within the header, run lengths that go beyond their rows, line ends "
-        "converted",
+        "too few bytes, pixels that begin within the header, run lengths that go beyond their rows, colours that the "
+        "palette lacks, line ends converted",
         "an alpha of 0 everywhere, which many programs write, makes a black picture",
     ),
     ImageFormat(

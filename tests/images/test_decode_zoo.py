@@ -119,7 +119,8 @@ def test_what_is_transparent_is_black(format: str) -> None:
     assert shows(file_bytes(image, format, **({"exact": True} if format == "WEBP" else {})), (0, 0, 0), 1)
     palette = plain("P", (40, 60))
     key = int(np.asarray(palette)[0, 0])
-    palette.paste((key + 1) % 4, (0, 0, 40, 4))
+    palette.putpalette([*(palette.getpalette() or []), 9, 9, 9])
+    palette.paste(key + 1, (0, 0, 40, 4))
     assert shows(file_bytes(palette, "PNG", transparency=key), (0, 0, 0), 1)
 
 

@@ -85,11 +85,12 @@ def test_leftovers_of_macs_and_network_storage_are_counted(tmp_path: Path) -> No
         ".results.csv.job/manifest.jsonl": b"", "$RECYCLE.BIN/a.jpg": jpeg, "@Recycle/a.jpg": jpeg,
         "x/#snapshot/monday/a.jpg": jpeg, "$Recycle.bin/b.jpg": jpeg, "Network Trash Folder/a.jpg": jpeg,
         "DICOMDIR": bytes(128) + b"DICM" + bytes(100),
+        "x/.c.HEIC.icloud": b"bplist00", ".notes.txt.icloud": b"bplist00",
     })  # fmt: skip
     left_out = LeftOut()
     assert names(tmp_path, left_out) == ["a.jpg", "x/.kept.jpg", "x/b.jpg"]
-    assert left_out == {"hidden": 6, "of the system": 12}
-    assert describe_left_out(left_out) == "12 of the system, 6 hidden"
+    assert left_out == {"hidden": 7, "of the system": 12, "not downloaded from iCloud": 1}
+    assert describe_left_out(left_out) == "12 of the system, 7 hidden, 1 not downloaded from iCloud"
     assert names(tmp_path, pattern="*b.*") == ["x/b.jpg"]
 
 

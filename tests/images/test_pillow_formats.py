@@ -90,6 +90,24 @@ def test_what_stands_beside_the_pixels_of_a_png_makes_it_no_damaged_one(
     assert header(with_chunk(data, before, kind, content)) == ("PNG", 64, 48)
 
 
+def test_a_pixel_whose_colour_the_palette_lacks_is_damage() -> None:
+    """Pillow shows it as black."""
+    image = Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8))
+    image.putpalette(generator.integers(0, 256, 3 * 64, np.uint8).tobytes())
+    png, bmp = saved(image, "PNG"), saved(image, "BMP")
+    assert np.array_equal(decode(png, 8, 8), np.asarray(image.convert("RGB"))) and np.array_equal(
+        decode(bmp, 8, 8), decode(png, 8, 8)
+    )
+    start = png.index(b"PLTE") - 4
+    end = start + 12 + 3 * 64
+    palette = png[start + 8 : end - 4]
+    assert np.array_equal(decode(png[:start] + chunk(b"PLTE", palette) + png[end:], 8, 8), decode(png, 8, 8))
+    short = png[:start] + chunk(b"PLTE", palette[:-3]) + png[end:]
+    overwritten = bmp[:-1] + b"\x80"
+    assert failure(short) == failure(overwritten) == "damaged: pixels of colours that its palette lacks"
+    assert failure(png[:start] + png[end:]) == "damaged: it has no palette"
+
+
 @pytest.mark.parametrize("before", [b"IDAT", b"IEND"])
 def test_a_png_is_turned_wherever_that_stands(before: bytes) -> None:
     exif = Image.Exif()
