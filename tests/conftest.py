@@ -14,6 +14,7 @@ import signal
 import traceback
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -188,20 +189,73 @@ def own_store() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def tables_made_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Have lesionflow's new SQLite databases, in this process, begin as a copy of one that MLflow has made.
+
+    It makes its tables by all migrations that there ever were, a tenth of what a small training costs.
+    """
+    from lesionflow.tracking import database
+
+    ask = database.ask_both
+
+    def make(folder: Path) -> None:
+        folder.mkdir()
+        ask(f"sqlite:///{folder}/mlflow.db")
+
+    def copy_and_ask(address: str | None = None) -> None:
+        file = database.sqlite_file(address) if address else None
+        if file is not None and not file.exists():
+            shutil.copy(made_once(tmp_path_factory, "tables", make) / "mlflow.db", file)
+        ask(address)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(database, "ask_both", copy_and_ask)
+        yield
+
+
 @contextlib.contextmanager
 def without_pictures() -> Iterator[None]:
-    """Have trainings and evaluations draw nothing, which is half of what a small one costs.
+    """Have trainings and evaluations draw nothing, and describe no data: half of what a small one costs.
 
     For tests that look at no picture: those of `trained_store` and of its evaluations are all drawn.
     """
     with pytest.MonkeyPatch.context() as patch:
         for module in ("lesionflow.api.evaluate", "lesionflow.training.finalize"):
             patch.setattr(f"{module}.draw_evaluation", lambda evaluation, *_, **__: evaluation)
+        patch.setattr("lesionflow.api.train.write_description", lambda *_: None)
         yield
 
 
 # Options of a training with less to trace, for tests in which neither matters: a third of its time.
 PLAIN = ("--augmentation", "0", "--averaging", "0")
+
+
+@contextlib.contextmanager
+def light_networks(*names: str) -> Iterator[None]:
+    """Have networks, `vgg` unless named, be one convolution, and leave graphs as they are, for a fraction of the cost.
+
+    For tests in which it does not matter what is trained. It has all that a training treats in its own way: batch
+    normalisation, dropout, kernels and biases.
+    """
+    import tensorflow
+    from keras import layers
+
+    from lesionflow.training import networks
+
+    def body(x: Any, widen: float) -> Any:
+        x = layers.ReLU()(networks._convolution(x, 16, strides=2))
+        return networks._dropout(layers.GlobalAveragePooling2D()(x), 0.2)
+
+    optimize = tensorflow.config.optimizer.set_experimental_options
+    with pytest.MonkeyPatch.context() as patch:
+        for name in names or ("vgg",):
+            patch.setitem(networks.BODIES, name, body)
+        optimize({"disable_meta_optimizer": True})
+        try:
+            yield
+        finally:
+            optimize({"disable_meta_optimizer": False})
 
 
 @contextlib.contextmanager

@@ -31,8 +31,9 @@ def mlflow_run(
 
 def test_mlflow_run_trains_into_the_run_that_it_began(store: Path, demo_folder: Path, cache: Path) -> None:
     done = mlflow_run(
-        store, cache, data=str(demo_folder), model="vgg", epochs="1", image_size="16", learning_rate="1e-3"
-    )
+        store, cache, data=str(demo_folder), model="vgg", epochs="1", image_size="16", learning_rate="1e-3",
+        augmentation="0", averaging="0",
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     (run,) = mlflow.search_runs(experiment_names=["Default"], output_format="list")
     assert run.info.status == "FINISHED" and run.info.run_name == "vgg"

@@ -20,7 +20,7 @@ from lesionflow.storage.temporary import PREFIX
 from lesionflow.tracking.resume import CHECKPOINT_FILES, FOLDER
 from lesionflow.training.callbacks import TrainingDisplay
 from lesionflow.training.checkpoint import from_bytes
-from tests.conftest import PLAIN, error_line, invoke, without_pictures
+from tests.conftest import PLAIN, error_line, invoke, light_networks, without_pictures
 
 ROOT = Path(__file__).parents[2]
 EPOCHS = 8
@@ -129,7 +129,7 @@ def test_of_several_networks_the_finished_are_kept_and_the_rest_is_trained(
         if self.name == "cnn":
             os.kill(os.getpid(), signal.SIGTERM)
 
-    with monkeypatch.context() as patch, without_pictures():
+    with monkeypatch.context() as patch, without_pictures(), light_networks("vgg", "cnn"):
         patch.setattr(TrainingDisplay, "on_train_begin", preempt)
         stopped = invoke(
             "train", "--data", str(data), "--model", "vgg,cnn", *SMALL, "--registered-model", "moles", *store,
@@ -156,7 +156,7 @@ def test_of_several_networks_the_finished_are_kept_and_the_rest_is_trained(
     for _ in range(2):  # killed while the model was logged
         client.create_logged_model(experiment, name="model", source_run_id=runs["cnn"].run_id)
     data.rename(tmp_path / "after")
-    with without_pictures():
+    with without_pictures(), light_networks("vgg", "cnn"):
         resumed = invoke("train", "--resume", run_id, "--data", str(tmp_path / "after"), *store)
     assert resumed.exit_code == 0, resumed.output
     assert "vgg: registered already as moles/1" in resumed.stderr
@@ -233,13 +233,14 @@ def test_a_training_stopped_before_its_bundle_is_finished_keeps_none_and_is_resu
     watching = threading.Thread(target=stop_at_calibration)
     watching.start()
     try:
-        stopped = invoke("train", "--data", str(demo_folder), *quick, *store)
+        with light_networks():
+            stopped = invoke("train", "--data", str(demo_folder), *quick, *store)
     finally:
         over.set()  # no signal to whatever comes after a training that failed before
         watching.join()
     assert stopped.exit_code == 143 and "kept" not in stopped.stderr, stopped.output
     assert not list(temporary.glob(f"{PREFIX}*")) and not Path("lesionflow-kept").exists()  # TensorFlow leaves files
-    with without_pictures():
+    with without_pictures(), light_networks():
         resumed = invoke("train", "--resume", resume_command(stopped.stderr)[2], *store)
     assert resumed.exit_code == 0 and "resumes after epoch 1 of 1" in resumed.stderr, resumed.output
 
@@ -260,7 +261,7 @@ def test_what_a_training_names_may_have_moved_and_nothing_else_may_take_its_plac
     def stop(self: TrainingDisplay, logs: object = None) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
-    with monkeypatch.context() as patch:
+    with monkeypatch.context() as patch, without_pictures():
         patch.setattr(TrainingDisplay, "on_train_begin", stop)
         given = [text for pair in places.items() for text in pair]
         stopped = invoke("train", "--data", str(demo_folder), *given, *SMALL, *store)

@@ -19,7 +19,7 @@ from lesionflow.registry.champion import find_champion
 from lesionflow.registry.versions import find_version, resolve
 from lesionflow.tracking.resume import CHECKPOINT_FILES, FOLDER
 from lesionflow.training.config import TrainingConfig
-from tests.conftest import PLAIN, error_line, invoke, without_pictures, working_in
+from tests.conftest import PLAIN, error_line, invoke, light_networks, without_pictures, working_in
 
 DAMAGED = (
     ".jpg (damaged: it breaks off within its header); replace the files, or take their rows out of the table; "
@@ -71,7 +71,7 @@ def again_store(
 
     folder = tmp_path_factory.mktemp("again")
     data = shutil.make_archive(str(tmp_path_factory.mktemp("zipped") / "demo"), "zip", demo_folder)
-    with working_in(folder, like=trained_store), without_pictures():
+    with working_in(folder, like=trained_store), without_pictures(), light_networks():
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("lesionflow.registry.training_artifacts.register_bundle", lose_the_server)
             stopped = invoke("train", "--data", data, "--cache", str(cache), "--seed", "1", *QUICK)

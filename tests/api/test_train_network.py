@@ -30,7 +30,7 @@ from lesionflow.training.callbacks import TrainingDisplay
 from lesionflow.training.checkpoint import Checkpoint, from_bytes
 from lesionflow.training.config import TrainingConfig
 from lesionflow.training.fit import Fitted
-from tests.conftest import PLAIN, invoke, without_pictures
+from tests.conftest import PLAIN, invoke, light_networks, without_pictures
 from tests.datasets.test_combined import FRACTIONS, Row, many, of_patients, write_set
 
 
@@ -50,7 +50,7 @@ def test_folds_are_measured_together_and_stopped_ones_are_gone_on_with(
 
     monkeypatch.setattr(TrainingDisplay, "on_train_begin", note)
     options = ("--data", str(demo_folder), "--model", "vgg", "--epochs", "1", "--image-size", "16", *PLAIN)
-    with without_pictures():
+    with without_pictures(), light_networks():
         stopped = invoke("train", *options, "--folds", "3", *store)
         assert stopped.exit_code == 143, stopped.output
         again = shlex.split(stopped.stderr.splitlines()[-1].partition("lesionflow ")[2])

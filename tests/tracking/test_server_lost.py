@@ -20,7 +20,7 @@ from lesionflow.tracking import client, runs
 from lesionflow.tracking.resume import FOLDER
 from lesionflow.tracking.tracking_store import connect
 from lesionflow.training.callbacks import TrainingDisplay
-from tests.conftest import error_line, invoke
+from tests.conftest import error_line, invoke, light_networks
 from tests.registry.serving import Door, door
 
 COMMANDS = (
@@ -155,7 +155,7 @@ def test_a_training_goes_on_without_the_server_and_what_it_left_is_registered_in
         shown(self, epoch, logs)
         front.answers = {0: 500, 1: None, 2: 503}.get(epoch, front.answers)  # after the first epoch, and the third
 
-    with monkeypatch.context() as patch:
+    with monkeypatch.context() as patch, light_networks():
         patch.setattr(TrainingDisplay, "on_epoch_end", fail_in_between)
         lost = invoke(
             "train", "--data", str(demo_folder), "--cache", str(cache), "--model", "vgg", "--epochs", "4",

@@ -13,6 +13,7 @@ from lesionflow.training.objective import BalancedAccuracy
 from lesionflow.training.pixel_store import PixelLookup
 from tests.training.test_fit import CONFIG, coloured
 
+pytestmark = pytest.mark.usefixtures("light")
 STEPS, BATCH = 5, 14
 
 

@@ -44,11 +44,12 @@ def test_rows_that_fill_a_batch_up_do_not_count(count: int) -> None:
         assert (losses[rows] * weights).mean() == pytest.approx(losses.mean(), rel=1e-5)
 
 
+pytestmark = pytest.mark.usefixtures("light")
 CONFIG = TrainingConfig(epochs=2, batch_size=8, mixup=0.2).resolved("vgg", "quick")
 
 
 @pytest.fixture(scope="module")
-def ordinary() -> tuple[EpochResult, ...]:
+def ordinary(light: None) -> tuple[EpochResult, ...]:
     """The epochs of a training whose pixels are on the device, with a step in each call."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("lesionflow.training.devices.steps_at_once", lambda steps: 1)

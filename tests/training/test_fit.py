@@ -16,7 +16,8 @@ from lesionflow.training.fit import Examples, _sampled, check_finite, explain_ou
 from lesionflow.training.objective import BalancedAccuracy
 from lesionflow.training.pixel_store import PixelLookup
 
-# TensorFlow takes half as long to trace `vgg`: where the network does not matter, it is that one.
+# Where the network does not matter, it is `vgg`, and that one convolution.
+pytestmark = pytest.mark.usefixtures("light")
 CONFIG = TrainingConfig(epochs=4, batch_size=16, image_size=16, augmentation=0.3).resolved("vgg", "quick")
 
 
