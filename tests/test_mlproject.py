@@ -63,6 +63,22 @@ def test_paths_are_those_of_the_folder_where_mlflow_run_is_typed(
     assert not (ROOT / "results.csv").exists()
 
 
+def test_what_mlflow_run_has_started_ends_with_it(tmp_path: Path) -> None:
+    """When it is killed, it leaves its command running."""
+    command = (
+        "import time; from lesionflow.cli import work_where_mlflow_run_was_typed as work; work(); "
+        "print('began', flush=True); time.sleep(20); print('went on')"
+    )
+    starting = f"import subprocess; subprocess.call([{sys.executable!r}, '-c', {command!r}], cwd={str(ROOT)!r})"
+    environment = os.environ | {"MLFLOW_RUN_ID": "0" * 32, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        [sys.executable, "-c", starting], stdout=subprocess.PIPE, text=True, env=environment, cwd=tmp_path
+    ) as mlflow_run:
+        assert mlflow_run.stdout is not None and mlflow_run.stdout.readline() == "began\n"
+        mlflow_run.kill()
+        assert mlflow_run.stdout.read() == ""  # until the command, too, has ended
+
+
 def test_another_experiment_than_that_of_the_run_that_mlflow_run_began_is_refused(
     contenders: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

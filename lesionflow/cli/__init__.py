@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import sys
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -24,6 +27,9 @@ from lesionflow.cli.streams import STOPPED, end_soon, guarded_streams, stop, sto
 from lesionflow.cli.training import train
 from lesionflow.errors import LesionflowError, UsageError
 from lesionflow.version import __version__
+
+if TYPE_CHECKING:
+    import psutil
 
 # The sections of `lesionflow --help`, in the order in which commands are used.
 SECTIONS: dict[str, tuple[click.Command, ...]] = {
@@ -142,6 +148,7 @@ def work_where_mlflow_run_was_typed() -> None:
 
     try:
         mlflow_run = next(process for process in psutil.Process().parents() if process.name() not in _SHELLS)
+        _end_with(mlflow_run)
         typed_in = mlflow_run.cwd()
         os.chdir(typed_in)
     except (StopIteration, OSError, psutil.Error):  # then paths are the project's, as MLflow has it
@@ -149,3 +156,16 @@ def work_where_mlflow_run_was_typed() -> None:
     sys.path[:] = [str(project) if entry == "" else entry for entry in sys.path]
     if Path(__file__).is_relative_to(project):  # processes that are started from here must find lesionflow, too
         os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(project), os.environ.get("PYTHONPATH", "")]))
+
+
+def _end_with(mlflow_run: psutil.Process) -> None:
+    """Send this process SIGTERM once `mlflow run` has ended: it leaves what it started running when it is killed."""
+    import psutil
+
+    def watch() -> None:
+        with contextlib.suppress(psutil.Error):
+            while mlflow_run.is_running() and mlflow_run.status() != psutil.STATUS_ZOMBIE:
+                time.sleep(1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
