@@ -186,10 +186,7 @@ def _open_dicom(data: bytes) -> Dicom:
         raise ImageError("unsupported", "DICOM needs pydicom: pip install 'lesionflow[dicom]'") from error
     from lesionflow.images.dicom import Dicom
 
-    opened = Dicom(data)
-    if not opened.syntax.is_compressed:
-        opened.note = joined(opened.note, unfinished(data))
-    return opened
+    return Dicom(data)
 
 
 def _decode(kind: str, data: bytes, sizes: Sequence[tuple[int, int]]) -> list[Decoded]:

@@ -39,6 +39,7 @@ from lesionflow.images.jpeg2000 import check_codestream, codestream, coding_styl
 from lesionflow.images.limits import check_pixels
 from lesionflow.images.picture import Picture, joined
 from lesionflow.images.quiet import quietly
+from lesionflow.images.signatures import unfinished
 from lesionflow.images.tiff import packbits_length
 
 GREY = ("MONOCHROME1", "MONOCHROME2")
@@ -78,7 +79,7 @@ class Dicom:
 
     def __init__(self, data: bytes):
         with quietly():
-            self.dataset, self.note = _read(data)
+            self.dataset, self.note, end = _read(data)
             self.syntax = UID(self.dataset.file_meta.TransferSyntaxUID)
             if self.syntax in _PROGRESSIVE:
                 self.syntax = JPEGExtended12Bit
@@ -95,6 +96,8 @@ class Dicom:
             check_pixels(*self.size)
             self.frames = int(self.dataset.get("NumberOfFrames") or 1)
             self._check_frames()
+            if not self.syntax.is_compressed:
+                self.note = joined(self.note, unfinished(data[:end]))
 
     def _check_pixels(self, data: bytes) -> None:
         dataset = self.dataset
@@ -411,10 +414,10 @@ def _is_transformed(content: bytes) -> bool:
     return style >= 0 and content[style + 8 : style + 9] == b"\1"
 
 
-def _read(data: bytes) -> tuple[pydicom.Dataset, str]:
-    """The data set of a file with or without preamble and file meta information, and what is to be said of it."""
-    if data[128:132] != b"DICM":
-        data = bytes(128) + data if data.startswith(b"DICM") else data
+def _read(data: bytes) -> tuple[pydicom.Dataset, str, int | None]:
+    """The data set of a file with or without preamble and meta information, a note, and where its pixels end."""
+    added = 128 if data.startswith(b"DICM") and data[128:132] != b"DICM" else 0
+    data = bytes(added) + data
     start = io.BytesIO(data)
     start.seek(132 if data[128:132] == b"DICM" else 0)
     # The first group is never compressed: pydicom unpacks a deflated file to any size, unasked.
@@ -432,22 +435,29 @@ def _read(data: bytes) -> tuple[pydicom.Dataset, str]:
             raise ImageError("damaged", "its elements are out of order")
         inner.file_meta = FileMetaDataset()
         inner.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-        return inner, _said_of_rest(inner, unpacked)
+        return inner, _said_of_rest(inner, unpacked), None
     dataset = pydicom.dcmread(io.BytesIO(data), force=True)
-    note = _said_of_rest(dataset, data)
+    note, pixels = _said_of_rest(dataset, data), _stored_pixels(dataset)
+    end = pixels.value_tell + pixels.length - added if pixels else None
     if not dataset.file_meta.get("TransferSyntaxUID"):
         if dataset.get("PixelData", b"")[:4] == b"\xfe\xff\x00\xe0":
             raise _unsupported("compressed pixels without a transfer syntax")
         implicit, little = dataset.original_encoding
         explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
         dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
-    return dataset, note
+    return dataset, note, end
+
+
+def _stored_pixels(dataset: pydicom.Dataset) -> RawDataElement | None:
+    """Pixels of a known length, as they stand in the file."""
+    pixels: Any = dataset.get_item("PixelData")
+    return pixels if isinstance(pixels, RawDataElement) and pixels.length != _UNDEFINED else None
 
 
 def _said_of_rest(dataset: pydicom.Dataset, data: bytes) -> str:
     """A note on what follows the pixels and is no element that may: they may have moved; DICOM PS3.5, 7.1 and 7.8."""
-    pixels: Any = dataset.get_item("PixelData")
-    if not isinstance(pixels, RawDataElement) or pixels.length == _UNDEFINED:
+    pixels = _stored_pixels(dataset)
+    if pixels is None:
         return ""
     rest = data[pixels.value_tell + pixels.length :]
     group = int.from_bytes(rest[:2], "little" if pixels.is_little_endian else "big")

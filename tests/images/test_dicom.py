@@ -16,6 +16,7 @@ from PIL import Image, ImageCms
 from lesionflow.errors import ImageError
 from lesionflow.images.colour import named_profile
 from lesionflow.images.decode import Decoded, decode, decode_frames, header
+from lesionflow.images.signatures import unfinished
 from tests.images.test_jpeg import unusually_sampled_jpeg
 
 pydicom = pytest.importorskip("pydicom")
@@ -859,6 +860,18 @@ def test_the_note_says_where_a_copy_may_have_stopped() -> None:
         ((_, found),) = decode_frames(data[:stopped].ljust(len(data), b"\0"), 16, 16)
         assert isinstance(found, Decoded)
         assert ("as of a copy that was not finished" in found.note) == said
+
+
+def test_padding_behind_the_pixels_is_no_gap() -> None:
+    """Some programs bring files to multiples of 1,024 bytes: DICOM PS3.10, 7.2."""
+    data = dicom(np.random.default_rng(0).integers(1, 99, (20, 30, 3), np.uint8), "RGB", size=(20, 30))
+    length = -(len(data) + 12) % 512 + 8192
+    padded = data + b"\xfc\xff\xfc\xffOB\0\0" + length.to_bytes(4, "little") + bytes(length)
+    start = len(data) + 12 + length - 8192
+    padded = padded[: start - 1] + b"x" + padded[start:]
+    assert "copy" in unfinished(padded)
+    ((_, found),) = decode_frames(padded, 16, 16)
+    assert isinstance(found, Decoded) and found.note == ""
 
 
 def test_the_note_says_what_follows_the_pixels_and_is_no_element() -> None:
