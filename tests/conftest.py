@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import csv
 import fcntl
+import functools
 import gc
 import importlib.util
 import os
+import re
 import resource
 import shutil
 import signal
@@ -35,6 +37,7 @@ os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = "120"
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
+HERE = Path(__file__).parent
 REAL_DATA = Path(__file__).parents[2] / "shared" / "ham10000"
 
 
@@ -58,10 +61,41 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
+@functools.cache
+def runs_with(file: Path) -> str:
+    """Whose tests one process runs: a file's, or those of all files that share what it takes ten seconds to begin."""
+    if file.is_relative_to(HERE / "webapp"):
+        return "a browser and its pages"
+    return "an MLflow server" if re.search(r"\bserved: str|\"served\"", file.read_text()) else str(file)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """With `--dist loadfile`, also keep the files together that `runs_with` names alike."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Together(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return runs_with(config.rootpath / super()._split_scope(nodeid))
+
+    return Together(config, log) if config.getoption("dist") == "loadfile" else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with tests that need trained networks come first: they take long, and one process must not end alone."""
-    long = {item.path for item in items if "trained_store" in getattr(item, "fixturenames", ())}
-    items.sort(key=lambda item: item.path not in long)
+    """What takes long comes first, as one process must not end alone.
+
+    That is files with tests that need trained networks, of which one begins and trains them, and between them what has
+    no need of them: the browser and the cluster.
+    """
+    trained = {item.path for item in items if "trained_store" in getattr(item, "fixturenames", ())}
+    first = next((runs_with(item.path) for item in items if item.path in trained), "")
+
+    def place(item: pytest.Item) -> int:
+        if runs_with(item.path) == first:
+            return 0
+        alone = item.path.is_relative_to(HERE / "webapp") or item.path == HERE / "scoring" / "test_ray.py"
+        return 1 if alone else 2 if item.path in trained else 3
+
+    items.sort(key=place)
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
