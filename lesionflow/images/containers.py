@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import functools
 import os
 import struct
@@ -18,6 +20,14 @@ if TYPE_CHECKING:
 
 ZIP_SUFFIX, HDF5_SUFFIXES = ".zip", (".hdf5", ".h5")
 MAXIMUM_BYTES = 256 * 2**20  # of an image or a table, unpacked
+# What zipfile raises where an archive is damaged, by what it is packed with and by where its bytes are wrong.
+_DAMAGE: tuple[type[Exception], ...] = (zipfile.BadZipFile, zlib.error, EOFError, UnicodeDecodeError)
+with contextlib.suppress(ImportError):  # not in every Python
+    from lzma import LZMAError
+
+    _DAMAGE = (*_DAMAGE, LZMAError)
+# What also stands in the way: another compression, HDF5 that is damaged, a package that is not there.
+_NOT_READ: tuple[type[Exception], ...] = (ImageError, OSError, RuntimeError, *_DAMAGE)
 _LOCK = threading.Lock()  # h5py's own lock does not guard the cache
 
 
@@ -36,7 +46,7 @@ def archive_entries(file: str | os.PathLike[str]) -> list[zipfile.ZipInfo]:
     """
     try:
         return _opened_zip(os.fspath(file)).infolist()
-    except (OSError, zipfile.BadZipFile, NotImplementedError) as error:
+    except _NOT_READ as error:
         raise DataError(f"{file}: cannot be read as a zip archive ({error}); download it again") from error
 
 
@@ -45,7 +55,7 @@ def entry_head(file: str | os.PathLike[str], entry: zipfile.ZipInfo, length: int
     try:
         with _opened_zip(os.fspath(file)).open(entry) as content:
             return content.read(length)
-    except (OSError, RuntimeError, NotImplementedError, EOFError, zipfile.BadZipFile, zlib.error):
+    except _NOT_READ:
         return b""
 
 
@@ -72,7 +82,7 @@ def is_member(path: str | os.PathLike[str]) -> bool:
         file, name = _parted(path)
         with _LOCK:
             return name in (_opened_zip(file).NameToInfo if file.lower().endswith(ZIP_SUFFIX) else _opened_hdf5(file))
-    except (ImageError, OSError, RuntimeError, zipfile.BadZipFile):  # HDF5 raises the last but one where it is damaged
+    except _NOT_READ:
         return False
 
 
@@ -115,12 +125,14 @@ def read_member(path: str | os.PathLike[str]) -> bytes:
                 return bytes(opened[name][()].tobytes())
             except RuntimeError as error:  # of an index with wrong bytes
                 raise ImageError("damaged", f"{holder}: {error}") from error
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+    except _DAMAGE as error:
         raise ImageError("damaged", f"{holder}: {error}") from error
     except (RuntimeError, NotImplementedError) as error:  # of another compression
         raise ImageError("unsupported", f"{holder}: {error}") from error
     except (OSError, AttributeError, ValueError) as error:
-        raise ImageError("unreadable", f"{holder}: {error}") from error
+        # bz2 raises it without a number; a place in front of the file is an invalid argument.
+        damaged = isinstance(error, OSError) and error.errno in (None, errno.EINVAL)
+        raise ImageError("damaged" if damaged else "unreadable", f"{holder}: {error}") from error
 
 
 def _parted(path: str | os.PathLike[str]) -> tuple[str, str]:

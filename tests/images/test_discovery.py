@@ -141,6 +141,17 @@ def test_odd_archives(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(content)
         with pytest.raises(DataError, match=message):
             names(tmp_path / name)
+    for packed in (zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
+        with zipfile.ZipFile(tmp_path / f"{packed}.zip", "w", packed) as archive:
+            archive.writestr("ü.jpg", saved("JPEG"))
+        content = (tmp_path / f"{packed}.zip").read_bytes()
+        content = content[:60] + bytes(30) + content[90:]
+        (tmp_path / f"{packed}.zip").write_bytes(content)
+        with pytest.raises(ImageError, match="damaged"):
+            read_image_bytes(tmp_path / f"{packed}.zip" / "ü.jpg")
+        (tmp_path / f"name{packed}.zip").write_bytes(content.replace("ü".encode(), b"\x83e"))
+        with pytest.raises(DataError, match="cannot be read as a zip archive"):
+            names(tmp_path / f"name{packed}.zip")
     bomb = tmp_path / "bomb.zip"
     with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("zeros", "w") as member:
         for _ in range(300):
