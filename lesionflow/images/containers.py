@@ -123,13 +123,15 @@ def read_member(path: str | os.PathLike[str]) -> bytes:
                 if name not in opened:
                     raise ImageError("not_found", f"{holder} holds no {name}")
                 return bytes(opened[name][()].tobytes())
-            except RuntimeError as error:  # of an index with wrong bytes
+            except (RuntimeError, KeyError) as error:  # of an index with wrong bytes
                 raise ImageError("damaged", f"{holder}: {error}") from error
+            except (TypeError, AttributeError) as error:  # of a group, or of text
+                raise ImageError("not_an_image", f"{holder}: {name} holds no file") from error
     except _DAMAGE as error:
         raise ImageError("damaged", f"{holder}: {error}") from error
     except (RuntimeError, NotImplementedError) as error:  # of another compression
         raise ImageError("unsupported", f"{holder}: {error}") from error
-    except (OSError, AttributeError, ValueError) as error:
+    except (OSError, ValueError) as error:
         # bz2 raises it without a number; a place in front of the file is an invalid argument.
         damaged = isinstance(error, OSError) and error.errno in (None, errno.EINVAL)
         raise ImageError("damaged" if damaged else "unreadable", f"{holder}: {error}") from error

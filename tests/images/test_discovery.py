@@ -5,6 +5,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -118,6 +119,16 @@ def test_a_zip_archive_is_the_folder_that_it_holds(tmp_path: Path) -> None:
     assert list(walk_images(str(archive))) == [f"{archive}/{name}" for name in names(archive)]
     assert read_image_bytes(f"file://{archive}/b.jpg") == jpeg
     assert names(tmp_path, here := LeftOut())[0] == "folder/IM1" and here[".zip"] == 2  # one in a folder is left out
+
+
+def test_what_an_hdf5_file_holds_and_is_no_file_is_no_image(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "tiles.h5", "w") as file:
+        file["group/tile"], file["text"] = np.void(saved("JPEG")), "text"
+    assert read_image_bytes(tmp_path / "tiles.h5" / "group" / "tile") == saved("JPEG")
+    for name in ("group", "text"):
+        with pytest.raises(ImageError, match=f"not_an_image: tiles.h5: {name} holds no file"):
+            read_image_bytes(tmp_path / "tiles.h5" / name)
 
 
 def test_odd_archives(tmp_path: Path) -> None:
