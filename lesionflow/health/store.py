@@ -153,7 +153,7 @@ def _failed(found: str) -> Check:
 def _age(days: float) -> str:
     if days >= 2:
         return f"{days:.0f} days ago"
-    hours = int(24 * days)
+    hours = max(0, int(24 * days))  # another machine's clock may be ahead
     return f"{counted(hours, 'hour')} ago" if hours else "less than an hour ago"
 
 

@@ -101,10 +101,24 @@ def run(
             yield active.info.run_id
         except BaseException as error:
             with contextlib.suppress(Exception):  # a server that is gone must not hide what went wrong
-                mlflow.end_run("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+                _end_unfinished(active.info.run_id, stopped=isinstance(error, KeyboardInterrupt))
             raise
         with registry_errors("ending the run, whose results are all logged,"):
             mlflow.end_run()
+
+
+def _end_unfinished(run_id: str, *, stopped: bool) -> None:
+    """End the active run as killed or failed; stopped: by the user, who does not wait for a locked database."""
+    status = "KILLED" if stopped else "FAILED"
+    try:
+        mlflow.end_run(status)
+    except mlflow.MlflowException as error:
+        if stopped or "database is locked" not in str(error):
+            raise
+        for _ in range(2):  # each waits 20 seconds; what held the lock may have been what failed the run
+            with contextlib.suppress(mlflow.MlflowException):
+                mlflow.MlflowClient().set_terminated(run_id, status)
+                return
 
 
 def _experiment_id(name: str) -> str:

@@ -15,7 +15,7 @@ import mlflow
 import pytest
 
 from lesionflow.health.check import OK, PROBLEM, WARNING, Check
-from lesionflow.health.store import Store, check_store, find_store, inspect_store
+from lesionflow.health.store import Store, _age, check_store, find_store, inspect_store
 from lesionflow.model.card import VALIDATION_FILE
 from lesionflow.registry.lookup import find_entry
 from tests.contenders import NAME
@@ -68,6 +68,10 @@ def test_looking_makes_no_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert check.state == OK and "not there yet" in check.found
     assert only(f"sqlite:///{tmp_path}/mlfow.db").state == WARNING
     assert [*tmp_path.iterdir()] == []
+
+
+def test_a_version_from_a_clock_that_is_ahead_has_no_negative_age() -> None:
+    assert [_age(days) for days in (-1, 0.5, 3)] == ["less than an hour ago", "12 hours ago", "3 days ago"]
 
 
 def test_a_damaged_database_is_told_without_asking_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -243,6 +243,26 @@ def test_runs_of_the_caller_are_parents_and_its_experiment_is_honoured(
     assert client.get_run(outer.info.run_id).info.status == "FINISHED"
 
 
+def test_a_run_that_fails_while_its_database_is_locked_does_not_run_for_ever(
+    contenders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ending, refused = mlflow.MlflowClient.set_terminated, [True, True]
+
+    def locked_at_first(self: mlflow.MlflowClient, *given: object) -> None:
+        if refused:
+            refused.pop()
+            raise mlflow.MlflowException("(sqlite3.OperationalError) database is locked")
+        ending(self, *given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(mlflow.MlflowClient, "set_terminated", locked_at_first)
+    with (
+        pytest.raises(RegistryError, match="no room"),
+        runs.run("unlucky", "lesionflow", system_metrics=False) as run_id,
+    ):
+        raise RegistryError("no room")
+    assert mlflow.MlflowClient().get_run(run_id).info.status == "FAILED"
+
+
 def test_a_locked_database_is_said_to_be_locked(contenders: Path) -> None:
     with pytest.raises(RegistryError, match="locked by another process; wait"), registry_errors("writing"):
         raise mlflow.MlflowException("(sqlite3.OperationalError) database is locked")
