@@ -437,6 +437,8 @@ def _read(data: bytes) -> tuple[pydicom.Dataset, str, int | None]:
         inner.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
         return inner, _said_of_rest(inner, unpacked), None
     dataset = pydicom.dcmread(io.BytesIO(data), force=True)
+    if "PixelData" not in dataset:
+        _check_last_element(dataset, len(data))
     note, pixels = _said_of_rest(dataset, data), _stored_pixels(dataset)
     end = pixels.value_tell + pixels.length - added if pixels else None
     if not dataset.file_meta.get("TransferSyntaxUID"):
@@ -446,6 +448,14 @@ def _read(data: bytes) -> tuple[pydicom.Dataset, str, int | None]:
         explicit = ExplicitVRLittleEndian if little else ExplicitVRBigEndian
         dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if implicit else explicit
     return dataset, note, end
+
+
+def _check_last_element(dataset: pydicom.Dataset, length: int) -> None:
+    """Raise `ImageError` for a header that was cut, of whose last element pydicom takes what is there."""
+    elements: list[Any] = [each for each in dataset.values() if isinstance(each, RawDataElement)]
+    end = max((each.value_tell + each.length for each in elements if each.length != _UNDEFINED), default=length)
+    if end > length or 0 < length - end < 8:
+        raise ImageError("damaged", "it breaks off within its header")
 
 
 def _stored_pixels(dataset: pydicom.Dataset) -> RawDataElement | None:

@@ -835,6 +835,10 @@ def test_a_file_without_pixels_is_no_image() -> None:
     buffer = io.BytesIO()
     dataset.save_as(buffer)
     assert reason_of(buffer.getvalue()) == "not_an_image: a DICOM file without pixels"
+    for less in (1, 3, 9):
+        assert reason_of(buffer.getvalue()[:-less]) == "damaged: it breaks off within its header"
+        assert reason_of(buffer.getvalue()[128:-less]) == "damaged: it breaks off within its header"
+    assert reason_of(buffer.getvalue()[128:]) == "not_an_image: a DICOM file without pixels"
 
 
 def test_without_pydicom_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
