@@ -269,17 +269,12 @@ PLAIN = ("--augmentation", "0", "--averaging", "0")
 def light_networks(*names: str) -> Iterator[None]:
     """Have networks, `vgg` unless named, be one convolution, and leave graphs as they are, for a fraction of the cost.
 
-    For tests in which it does not matter what is trained. It has all that a training treats in its own way: batch
-    normalisation, dropout, kernels and biases.
+    For tests in which it does not matter what is trained.
     """
     import tensorflow
-    from keras import layers
 
     from lesionflow.training import networks
-
-    def body(x: Any, widen: float) -> Any:
-        x = layers.ReLU()(networks._convolution(x, 16, strides=2))
-        return networks._dropout(layers.GlobalAveragePooling2D()(x), 0.2)
+    from tests.light_network import body
 
     optimize = tensorflow.config.optimizer.set_experimental_options
     with pytest.MonkeyPatch.context() as patch:
