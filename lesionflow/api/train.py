@@ -20,6 +20,7 @@ from lesionflow.api.train_network import (
     Teaching,
     averaged_answers,
     cross_validate,
+    tell_kept,
     train_network,
 )
 from lesionflow.datasets.combined import check_every_diagnosis_trains, describe_sources, read_data_sets, split_data_sets
@@ -353,6 +354,7 @@ def _train(
                 found = find_trained(runs[name]) if name in runs else None
                 if found:
                     say(f"{name}: registered already as {found[0].label}", console=console)
+                    tell_kept(name, runs[name], console)
                     delete_checkpoints(runs[name])  # it may have ended before it could
                     if several:
                         mark_finished(runs[name])

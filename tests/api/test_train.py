@@ -129,8 +129,11 @@ def test_checkpoints_of_a_training_that_ended_right_behind_its_registration_go_w
     client = mlflow.MlflowClient()
     client.log_text(again.run_id, "left", f"{FOLDER}/{CHECKPOINT_FILES[0]}")
     client.set_terminated(again.run_id, "KILLED")
+    kept = Path("lesionflow-kept", f"{client.get_run(again.run_id).data.params['model']}-{again.run_id}")
+    kept.mkdir(parents=True, exist_ok=True)
     result = invoke("train", "--resume", again.run_id, "--cache", str(cache))
     assert result.exit_code == 0 and "registered already as lesionflow/3" in result.stderr
+    assert f"{kept.absolute()}: is no longer needed" in result.stderr
     assert not client.list_artifacts(again.run_id, FOLDER) and client.get_run(again.run_id).info.status == "FINISHED"
 
 
