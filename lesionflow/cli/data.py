@@ -165,10 +165,10 @@ def evaluate(
     DATA is a HAM10000 folder, a table (CSV, Excel, Parquet or JSON lines) with the columns path and diagnosis (and
     lesion_id, patient_id, age, sex, localization, dx_type, if known; with paths relative to the table), a folder with a
     folder for each diagnosis, a download of isic-cli, ISIC 2016 or 2017 part 3, 2018 Task 3, 2019, 2020 or 2024,
-    MILK10k, BCN20000, PAD-UFES-20, Derm7pt, PH2, MED-NODE, DDI, Fitzpatrick17k, a Hugging Face image folder, a zip
-    archive of any of these, or 'demo'. MODEL is models:/NAME@ALIAS, models:/NAME/VERSION, pretrained (which comes with
-    lesionflow) or the folder of a bundle. On the data that a model was trained on, the test part of its own split is
-    measured, also if its files were resized since.
+    MILK10k, BCN20000, PAD-UFES-20, Derm7pt, PH2, MED-NODE, DDI, Fitzpatrick17k, a Hugging Face image folder or Parquet
+    files with the images, a zip archive of any of these, or 'demo'. MODEL is models:/NAME@ALIAS, models:/NAME/VERSION,
+    pretrained (which comes with lesionflow) or the folder of a bundle. On the data that a model was trained on, the
+    test part of its own split is measured, also if its files were resized since.
 
     With --report and --truth instead of MODEL and DATA, a report of 'lesionflow score' is measured by diagnoses that
     came later; images are joined by path, or by file name if no path matches. If the registry has the report's model,

@@ -42,9 +42,9 @@ def score(ctx: click.Context, source: str, out: str, quiet: bool, **options: Any
 
     SOURCE is a folder, a zip archive, an image, a quoted pattern such as 'scans/**/*.png', @LIST (a file of paths, one
     per line or separated by NUL bytes), - (such a list on standard input), or a table (CSV, JSON lines, Parquet or
-    Excel) whose column 'path' names the images and whose other columns are carried into the report. Listed paths are
-    relative to the working directory. Each of these, listed paths, --out, --html and --summary may be a URL: s3://
-    (extra s3), gs:// (extra gs) or file://; credentials come from the environment.
+    Excel) whose column 'path' names the images, or Parquet that holds them; its other columns are carried into the
+    report. Listed paths are relative to the working directory. Each of these, listed paths, --out, --html and --summary
+    may be a URL: s3:// (extra s3), gs:// (extra gs) or file://; credentials come from the environment.
 
     Exits with 0 if all images were scored, 3 if some could not be read (they are rows with an error), 1 if scoring
     failed, 2 for wrong usage, 130 or 143 if it was interrupted or terminated: resume it with --resume.

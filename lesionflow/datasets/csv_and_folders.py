@@ -1,7 +1,8 @@
 """Labelled images of one's own: a table of paths and diagnoses, an image folder, or a folder for each diagnosis.
 
 An image folder is Hugging Face's: `metadata.csv`, `.jsonl` or `.parquet` with the column `file_name`, or one such as
-`image_file_name`, beside the images or in the folder of each part (https://huggingface.co/docs/datasets/image_dataset#imagefolder).
+`image_file_name`, beside the images or in the folder of each part (https://huggingface.co/docs/datasets/image_dataset#imagefolder);
+or Parquet files that hold the images, as data sets of the hub are downloaded.
 """
 
 from __future__ import annotations
@@ -30,10 +31,11 @@ from lesionflow.datasets.label_columns import (
     is_report,
     lowered,
 )
-from lesionflow.datasets.label_table import read_header, read_table
+from lesionflow.datasets.label_table import holds_images, read_header, read_table
 from lesionflow.datasets.label_words import LabelWords
 from lesionflow.datasets.raw_labels import MANY_IMAGES, ORIGIN, RawLabels
 from lesionflow.errors import DataError, UsageError, counted, first_few
+from lesionflow.images.containers import PARQUET_SUFFIXES
 from lesionflow.images.discovery import LeftOut, describe_left_out, is_hidden, walk_images
 from lesionflow.images.signatures import SUFFIXES
 from lesionflow.storage.location import is_url, path_here
@@ -199,7 +201,7 @@ def read_image_folder(folder: Path, words: LabelWords) -> RawLabels:
         image = words.named(table.columns).get("path") or image_columns(table, file, words)[0]
         folders = [os.path.basename(os.path.dirname(name)) for name in table[image]]
         labels = {*LABEL_COLUMNS, "label", words.columns.get("diagnosis", "").lower()}
-        if not labels & set(table.columns) and all(folders):
+        if not labels & set(table.columns) and all(folders) and file.name in IMAGE_FOLDER_FILES:
             table["dx"] = folders
         table = _with_columns(table, words, file)
         table["dx"] = one_label(table, file, words)
@@ -212,10 +214,14 @@ def read_image_folder(folder: Path, words: LabelWords) -> RawLabels:
 
 
 def _image_folder_tables(folder: Path) -> list[Path]:
+    """The tables of an image folder, of which Parquet files hold the images, too."""
     folders = [folder, *visible_folders(folder)]
     files = [each / name for each in folders for name in IMAGE_FOLDER_FILES if (each / name).is_file()]
     headers = [(file, [name.lower() for name in read_header(file)]) for file in files]
     tables = [file for file, names in headers if "file_name" in names or image_column(names).endswith("file_name")]
+    packed = sorted(file for each in folders for kind in PARQUET_SUFFIXES for file in each.glob(f"*{kind}"))
+    if own := [file for file in packed if file not in tables and holds_images(file)]:
+        files, tables = packed, [*tables, *own]
     for file in files if tables else ():
         if not read_header(file):
             read_table(file)  # which says what is wrong: a part would be passed over

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lesionflow.datasets.ids import DATED, NUMBER, check_once, check_one_image, composed
-from lesionflow.datasets.label_table import PARQUET_SUFFIXES
 from lesionflow.errors import DataError, ImageError, counted, enumerated, first_few
 from lesionflow.images.containers import ZIP_SUFFIX, holder_of, is_archive, is_member, read_member
 from lesionflow.images.decode import SEVERAL_FRAMES, count_frames
@@ -72,10 +71,8 @@ def find_files(
             raise DataError(f"{source}: {told}; they may lie in {enumerated(broken)}")
         warnings += [f"{told}; no image of the table is missing without it" for told in broken]
     if not files:
-        packed = source.suffix.lower() in PARQUET_SUFFIXES
-        inside = " (images within a table are not read: save them as files)" if packed else ""
         told = f"{no_image_files(folder, left_out)}; give the folder that holds both {source.name} and images"
-        raise DataError(f"{told}{inside}{_may_lie_in(images)}")
+        raise DataError(f"{told}{_may_lie_in(images)}")
     if "other_name" in table.columns:
         both = columns.isin(names).all(axis=1) & (columns["other_name"] != columns["image_id"])
         if strict:

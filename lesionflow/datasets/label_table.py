@@ -16,9 +16,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lesionflow.datasets.class_names import names_in_schema, with_class_names
-from lesionflow.datasets.label_columns import ONCE, TEXT_FORMULA, as_text, has_labels, image_column
+from lesionflow.datasets.label_columns import (
+    ID_COLUMNS,
+    IMAGE_COLUMNS,
+    ONCE,
+    TEXT_FORMULA,
+    as_text,
+    has_labels,
+    image_column,
+)
 from lesionflow.datasets.workbook import read_sheet
 from lesionflow.errors import DataError, counted, first_few, os_errors_as
+from lesionflow.images.containers import PARQUET_SUFFIXES, images_in
 from lesionflow.images.signatures import HEAD, sniff
 
 if TYPE_CHECKING:
@@ -28,7 +37,6 @@ if TYPE_CHECKING:
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 JSON_LINES = (".jsonl", ".ndjson")
-PARQUET_SUFFIXES = (".parquet", ".pq")
 WHOLE_SUFFIXES = (*JSON_LINES, ".xlsx", ".xlsm", *PARQUET_SUFFIXES)  # of tables that are not read line by line
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", *WHOLE_SUFFIXES)
 MAXIMUM_TABLE_BYTES = 2**30  # of a table; the largest published one, of ISIC 2024, has a quarter
@@ -122,7 +130,8 @@ def read_header(file: Path) -> list[str]:
         if _begins_with(file, _PARQUET):
             with _open_parquet(file) as (parquet, plain, _):
                 columns = [parquet.schema_arrow.empty_table().column(name) for name in plain]
-                return _told_apart(_names_of_paths(path for path, _ in _unnested(plain, columns)))
+                names = _names_of_paths(path for path, _ in _unnested(plain, columns))
+                return _told_apart([*names, "path"] if images_in(parquet) else names)
         with open(file, "rb") as stream:
             text = _decode(stream.read(65_536), file, cut=True)
         if file.suffix.lower() in JSON_LINES:
@@ -300,15 +309,42 @@ def _read_parquet(file: Path) -> pd.DataFrame:
 
     with _open_parquet(file) as (parquet, plain, others):
         columns = _unnested(plain, parquet.read(plain).columns)
-        names = _names_of_paths([path for path, _ in columns])
-        if others and not image_column(name.lower() for name in names):
+        names, images = _names_of_paths([path for path, _ in columns]), images_in(parquet)
+        if others and not images and not image_column(name.lower() for name in names):
             raise DataError(
                 f"{file}: the column {first_few(others)} holds images or lists, not names of files; save the images "
                 "as files, and their paths in a column path"
             )
         values = {at: [as_text(value) for value in column.to_pylist()] for at, (_, column) in enumerate(columns)}
+        table = pd.DataFrame(values, dtype=str, index=range(parquet.metadata.num_rows)).set_axis(names, axis=1)
         classes = names_in_schema(parquet.schema_arrow.metadata)
-    return with_class_names(pd.DataFrame(values, dtype=str).set_axis(names, axis=1), classes, file)
+        if images:
+            table = _with_rows_as_paths(table, parquet, file, images[1])
+    return with_class_names(table, classes, file)
+
+
+def holds_images(file: Path) -> bool:
+    """Whether a table is a Parquet file with the images in it."""
+    try:
+        with _open_parquet(file) as (parquet, _, others):
+            return bool(others) and images_in(parquet) is not None
+    except DataError:
+        return False  # reading it says why
+
+
+def _with_rows_as_paths(table: pd.DataFrame, parquet: ParquetFile, file: Path, named: str) -> pd.DataFrame:
+    """The table of a Parquet file that holds the images, each by the number of its row: `train.parquet/17`.
+
+    named: the column with the images' names, which are their ids where the table has no other.
+    """
+    own = [name.lower() for name in table.columns]
+    table = table[[name for name, lower in zip(table.columns, own, strict=True) if lower not in IMAGE_COLUMNS]]
+    if not {*ID_COLUMNS} & {*own} and len(table):
+        (names,) = parquet.read([named]).column(0).combine_chunks().flatten()
+        ids = [re.split(r"[/\\]", as_text(name))[-1] for name in names.to_pylist()]
+        if len({*ids}) == len(ids) and "" not in ids:
+            table = table.assign(image_id=ids)
+    return table.assign(path=[f"{file.name}/{row}" for row in range(len(table))])
 
 
 def _unnested(names: Iterable[str], columns: Iterable[Any]) -> list[tuple[tuple[str, ...], Any]]:

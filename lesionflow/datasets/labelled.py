@@ -41,8 +41,8 @@ from lesionflow.datasets.label_columns import has_labels, image_column, is_missi
 from lesionflow.datasets.label_table import (
     ARRAYS,
     OTHER_TABLES,
-    PARQUET_SUFFIXES,
     TABLE_SUFFIXES,
+    holds_images,
     read_header,
     read_table,
     workbook_notes,
@@ -55,6 +55,7 @@ from lesionflow.diagnoses import HAM10000, LabelSet
 from lesionflow.errors import DataError, counted, first_few, os_errors_as
 from lesionflow.images.containers import (
     HDF5_SUFFIXES,
+    PARQUET_SUFFIXES,
     holder_of,
     is_archive,
 )
@@ -296,6 +297,8 @@ def check_is_there(source: str | os.PathLike[str]) -> None:
 
 def _read_raw_labels(path: Path, words: LabelWords) -> RawLabels:
     check_is_there(path)
+    if path.suffix.lower() in PARQUET_SUFFIXES and holds_images(path):
+        return read_labelled_table(path, words)
     metadata = find_metadata(path)
     if (table := path if path.is_file() else metadata) is not None and has_named_columns(table, words):
         return read_labelled_table(table, words)

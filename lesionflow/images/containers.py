@@ -1,15 +1,21 @@
-"""Images inside a file: `images.zip/a/1.jpg` in a zip archive, `images.hdf5/ISIC_0000001` in an HDF5 file."""
+"""Images inside a file: `images.zip/a/1.jpg` in a zip archive, `images.hdf5/ISIC_0000001` in an HDF5 file.
+
+In a Parquet file, as Hugging Face packs images, a row's number from 0 names its image: `train.parquet/17`.
+"""
 
 from __future__ import annotations
 
+import bisect
 import contextlib
 import errno
 import functools
+import itertools
 import os
 import struct
 import threading
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -17,8 +23,10 @@ from lesionflow.errors import DataError, ImageError
 
 if TYPE_CHECKING:
     import h5py
+    from pyarrow import ChunkedArray
+    from pyarrow.parquet import ParquetFile
 
-ZIP_SUFFIX, HDF5_SUFFIXES = ".zip", (".hdf5", ".h5")
+ZIP_SUFFIX, HDF5_SUFFIXES, PARQUET_SUFFIXES = ".zip", (".hdf5", ".h5"), (".parquet", ".pq")
 MAXIMUM_BYTES = 256 * 2**20  # of an image or a table, unpacked
 # What zipfile raises where an archive is damaged, by what it is packed with and by where its bytes are wrong.
 _DAMAGE: tuple[type[Exception], ...] = (zipfile.BadZipFile, zlib.error, EOFError, UnicodeDecodeError)
@@ -28,6 +36,7 @@ with contextlib.suppress(ImportError):  # not in every Python
     _DAMAGE = (*_DAMAGE, LZMAError)
 # What also stands in the way: another compression, HDF5 that is damaged, a package that is not there.
 _NOT_READ: tuple[type[Exception], ...] = (ImageError, OSError, RuntimeError, *_DAMAGE)
+MAXIMUM_GROUP_BYTES = 2**30  # of the images in a row group of Parquet, which is read as a whole
 _LOCK = threading.Lock()  # h5py's own lock does not guard the cache
 
 
@@ -81,6 +90,8 @@ def is_member(path: str | os.PathLike[str]) -> bool:
     try:
         file, name = _parted(path)
         with _LOCK:
+            if file.lower().endswith(PARQUET_SUFFIXES):
+                return _place_of_row(file, name) is not None
             return name in (_opened_zip(file).NameToInfo if file.lower().endswith(ZIP_SUFFIX) else _opened_hdf5(file))
     except _NOT_READ:
         return False
@@ -117,6 +128,8 @@ def read_member(path: str | os.PathLike[str]) -> bytes:
             if member.file_size > MAXIMUM_BYTES:
                 raise ImageError("too_large", f"more than {MAXIMUM_BYTES // 2**20} MiB")
             return archive.read(member)
+        if file.lower().endswith(PARQUET_SUFFIXES):
+            return _read_row(file, name)
         with _LOCK:
             opened = _opened_hdf5(file)
             try:
@@ -137,13 +150,60 @@ def read_member(path: str | os.PathLike[str]) -> bytes:
         raise ImageError("damaged" if damaged else "unreadable", f"{holder}: {error}") from error
 
 
+def images_in(parquet: ParquetFile) -> tuple[str, str] | None:
+    """The columns of a Parquet file with the bytes of its images and with their names; None where it holds no images.
+
+    Hugging Face's `datasets` writes records of `bytes` and `path`, the first column of which counts. Other columns of
+    bytes, such as masks, are no images of a table, which may name them by their paths.
+    """
+    from pyarrow import types
+
+    footer = parquet.metadata
+    leaves = {footer.schema.column(i).path: i for i in range(footer.num_columns)}
+    for each in parquet.schema_arrow:
+        kinds = {inner.name: inner.type for inner in each.type} if types.is_struct(each.type) else {}
+        if kinds.keys() == {"bytes", "path"} and any(
+            is_(kinds["bytes"]) for is_ in (types.is_binary, types.is_large_binary)
+        ):
+            at = leaves[f"{each.name}.bytes"]
+            told = [footer.row_group(group).column(at).statistics for group in range(footer.num_row_groups)]
+            embedded = any(one is None or not one.has_null_count or one.num_values for one in told)
+            return (f"{each.name}.bytes", f"{each.name}.path") if embedded else None
+    return None
+
+
+def _read_row(file: str, name: str) -> bytes:
+    """The bytes of the image in a row of a Parquet file. Raises `ImageError`."""
+    holder = os.path.basename(file)
+    with _LOCK:
+        if (place := _place_of_row(file, name)) is None:
+            raise ImageError("not_found", f"{holder} holds no image {name}")
+        group, row = place
+        values = _row_group(file, os.stat(file).st_mtime_ns, os.getpid(), group)
+    found = (values[row].as_py() or {}).get("bytes")
+    if found is None:
+        raise ImageError("not_found", f"{holder} holds no bytes of an image in row {name}")
+    if len(found) > MAXIMUM_BYTES:
+        raise ImageError("too_large", f"more than {MAXIMUM_BYTES // 2**20} MiB")
+    return bytes(found)
+
+
+def _place_of_row(file: str, name: str) -> tuple[int, int] | None:
+    """The row group of a row of a Parquet file, and the row's place in it; None if there are no such row or images."""
+    _, images, starts = _open_parquet(file, os.stat(file).st_mtime_ns, os.getpid())
+    if images is None or not name.isdecimal() or str(row := int(name)) != name or row >= starts[-1]:
+        return None
+    group = bisect.bisect_right(starts, row) - 1
+    return group, row - starts[group]
+
+
 def _parted(path: str | os.PathLike[str]) -> tuple[str, str]:
     """The container of an image, and the image's name in it. Raises `ImageError` if there is no such file."""
     text = os.fspath(path)
     parts = text.split(os.sep)
     for count in range(len(parts) - 1, 0, -1):
         file = os.sep.join(parts[:count])
-        if file.lower().endswith((ZIP_SUFFIX, *HDF5_SUFFIXES)) and os.path.isfile(file):
+        if file.lower().endswith((ZIP_SUFFIX, *HDF5_SUFFIXES, *PARQUET_SUFFIXES)) and os.path.isfile(file):
             return file, "/".join(parts[count:])
     raise ImageError("not_found", "no such file")
 
@@ -193,3 +253,40 @@ def _open_hdf5(file: str, changed: int, process: int) -> h5py.File:
     except ImportError as error:
         raise ImageError("unsupported", "HDF5 needs the extra tables (h5py)") from error
     return h5py.File(file, "r")
+
+
+@functools.lru_cache(maxsize=4)
+def _open_parquet(file: str, changed: int, process: int) -> tuple[ParquetFile, str | None, list[int]]:
+    """A Parquet file, its column of images, and the number of rows before each row group and after the last."""
+    try:
+        import pyarrow.parquet
+    except ImportError as error:
+        raise ImageError("unsupported", "Parquet needs pyarrow (pip install pyarrow)") from error
+    with _damage_told(file):
+        opened = pyarrow.parquet.ParquetFile(file)
+    footer, found = opened.metadata, images_in(opened)
+    rows = (footer.row_group(group).num_rows for group in range(footer.num_row_groups))
+    return opened, found and found[0], [0, *itertools.accumulate(rows)]
+
+
+@functools.lru_cache(maxsize=2)  # images are read row after row, by several threads at once
+def _row_group(file: str, changed: int, process: int, group: int) -> ChunkedArray:
+    opened, column, _ = _open_parquet(file, changed, process)
+    if (size := opened.metadata.row_group(group).total_byte_size) > MAXIMUM_GROUP_BYTES:
+        told = f"row groups of {size // 2**20:,} MiB, at most {MAXIMUM_GROUP_BYTES // 2**20:,} are read"
+        raise ImageError("too_large", f"{told}; write the table with row_group_size=100")
+    with _damage_told(file):
+        return opened.read_row_group(group, columns=[column]).column(0)
+
+
+@contextlib.contextmanager
+def _damage_told(file: str) -> Iterator[None]:
+    """Inside of the block, errors of Arrow about a file's content, some of which are `OSError`, are `damaged`."""
+    from pyarrow import ArrowException
+
+    try:
+        yield
+    except (OSError, ArrowException) as error:
+        if isinstance(error, OSError) and error.errno:  # of the system
+            raise
+        raise ImageError("damaged", f"{os.path.basename(file)}: {' '.join(str(error).split())}") from error

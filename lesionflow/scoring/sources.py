@@ -329,11 +329,15 @@ def _path_column(header: Sequence[str]) -> int | None:
 
 def _whole_rows(path: str) -> Iterator[tuple[str, ...]]:
     """The header and the rows of a table. Raises `DataError` for a workbook that has more than one table to see."""
-    from lesionflow.datasets.label_table import read_table, workbook_notes
+    from lesionflow.datasets.label_table import holds_images, read_table, workbook_notes
 
     with os_errors_as(DataError, f"{path}: the table cannot be read"), local_copy(parse_location(path)) as copy:
         try:
             table = read_table(copy)
+            if holds_images(copy):  # its paths are below the table, and those of a list where the command is run
+                if is_url(path):
+                    raise DataError(f"{path}: holds the images, which are not read in a store; copy it to this machine")
+                table["path"] = [os.path.join(os.path.dirname(path), row) for row in table["path"]]
             if notes := workbook_notes(copy):
                 raise DataError(f"{'; '.join(notes)}: which images are meant is not clear; save the table as CSV")
         except DataError as error:  # which names the copy

@@ -548,21 +548,6 @@ def test_of_two_columns_of_files_the_one_that_is_named_counts(image_folder: Path
         assert len(read_labelled_images(file, labels=tmp_path / "m.yaml").table) in (20, 30)
 
 
-def test_of_images_in_parquet_it_is_said_what_to_do(tmp_path: Path) -> None:
-    (tmp_path / "data").mkdir()
-    images = pd.DataFrame({"image": [{"bytes": picture(1), "path": "1.jpg"}], "label": [0]})
-    images.to_parquet(tmp_path / "data" / "train-00000-of-00001.parquet")
-    for _ in range(2):
-        with pytest.raises(DataError, match=r"train-00000-of-00001.parquet: the column image holds images"):
-            read_labelled_images(tmp_path)
-        (tmp_path / "README.md").write_text("read me")
-    images.assign(image_id="1", dx="nv").to_parquet(tmp_path / "train.parquet")
-    with pytest.raises(
-        DataError, match=r"no image files .* \(images within a table are not read: save them as files\)$"
-    ):
-        read_labelled_images(tmp_path / "train.parquet")
-
-
 def test_a_table_counts_before_folders_named_otherwise(tmp_path: Path) -> None:
     save(tmp_path / "part_1", ["jb/1.jpg", "mel/2.jpg"])
     for name in ("metadata_train.csv", "metadata_test.csv"):

@@ -1,0 +1,135 @@
+"""Data sets that Hugging Face packs into Parquet files: the images in them are read where they lie."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow
+import pyarrow.parquet
+import pytest
+
+from lesionflow.datasets.labelled import LabelledImages, read_labelled_images
+from lesionflow.errors import DataError, ImageError
+from lesionflow.images import containers
+from lesionflow.images.decode import decode
+from lesionflow.images.read_bytes import read_image_bytes
+from tests.conftest import invoke
+
+COLUMNS = ["image_id", "lesion_id", "dx", "age", "sex", "localization"]
+
+
+def packed(table: pd.DataFrame, file: Path, rows_in_group: int = 7, features: dict[str, object] | None = None) -> Path:
+    """Write rows of paths and further columns as `datasets` does: each image as a record of its bytes and its name."""
+    images = [{"bytes": Path(path).read_bytes(), "path": Path(path).name} for path in table["path"]]
+    written = pyarrow.Table.from_pandas(table.drop(columns="path").assign(image=images), preserve_index=False)
+    if features:
+        written = written.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    file.parent.mkdir(parents=True, exist_ok=True)
+    pyarrow.parquet.write_table(written, file, row_group_size=rows_in_group)
+    return file
+
+
+@pytest.fixture
+def expected(fifty_images: Path) -> LabelledImages:
+    return read_labelled_images(fifty_images)
+
+
+@pytest.fixture
+def shards(expected: LabelledImages, tmp_path: Path) -> Path:
+    """A data set as it is downloaded from the hub: two parts of it in the folder `data`, beside a card."""
+    table = expected.table[["path", *COLUMNS]]
+    packed(table[:31], tmp_path / "set" / "data" / "train-00000-of-00001.parquet")
+    packed(table[31:], tmp_path / "set" / "data" / "test-00000-of-00001.parquet")
+    (tmp_path / "set" / "README.md").write_text("a card")
+    return tmp_path / "set"
+
+
+def test_a_data_set_of_parquet_files_is_the_same_as_its_images(expected: LabelledImages, shards: Path) -> None:
+    found = read_labelled_images(shards)
+    assert found.digest == expected.digest
+    order = found.table.set_index("image_id").loc[expected.table["image_id"]].reset_index()
+    pd.testing.assert_frame_equal(order[[*COLUMNS, "content"]], expected.table[[*COLUMNS, "content"]])
+    for row in (0, 30, 31, 49):
+        here, there = decode(order["path"][row], 32, 32), decode(expected.table["path"][row], 32, 32)
+        np.testing.assert_array_equal(here, there)
+    assert order["path"][37] == f"{shards}/data/test-00000-of-00001.parquet/6"
+    assert any("2 tables of parts are read as one" in told for told in found.warnings)
+    one = read_labelled_images(shards / "data" / "train-00000-of-00001.parquet")
+    assert one.table["image_id"].tolist() == sorted(expected.table["image_id"][:31]) and not one.warnings
+
+
+def test_names_of_images_are_their_ids_and_numbers_of_classes_have_names(
+    expected: LabelledImages, tmp_path: Path
+) -> None:
+    names = sorted({*expected.table["dx"]})
+    numbers = expected.table["dx"].map(names.index)
+    features = {"label": {"names": names, "_type": "ClassLabel"}, "image": {"_type": "Image"}}
+    file = packed(expected.table[["path"]].assign(label=numbers), tmp_path / "train.parquet", features=features)
+    found = read_labelled_images(file)
+    assert dict(zip(found.table["image_id"], found.table["dx"], strict=True)) == dict(
+        zip(expected.table["image_id"], expected.table["dx"], strict=True)
+    )
+    unnamed = packed(expected.table[["path"]].assign(label=numbers), tmp_path / "unnamed.parquet")
+    with pytest.raises(DataError, match="unnamed"):
+        read_labelled_images(unnamed)  # numbers are never guessed
+
+
+def test_a_part_that_cannot_be_read_is_told(shards: Path) -> None:
+    broken = shards / "data" / "test-00000-of-00001.parquet"
+    broken.write_bytes(broken.read_bytes()[:-200])
+    with pytest.raises(DataError, match=r"test-00000-of-00001.parquet: cannot be read as Parquet .*; restore it"):
+        read_labelled_images(shards)
+
+
+def test_what_a_parquet_file_does_not_hold_or_is_damaged_is_told(
+    expected: LabelledImages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = packed(expected.table[["path", "dx"]], tmp_path / "a.parquet")
+    for name in ("50", "-1", "007", "x", "0/1"):
+        with pytest.raises(ImageError, match="holds no image") as refused:
+            read_image_bytes(f"{file}/{name}")
+        assert refused.value.reason == "not_found"
+    rows = pyarrow.table({"image": [{"bytes": b"1", "path": "1.jpg"}, {"bytes": None, "path": "2.jpg"}, None]})
+    pyarrow.parquet.write_table(rows, tmp_path / "b.parquet")
+    assert read_image_bytes(f"{tmp_path}/b.parquet/0") == b"1"
+    for row in (1, 2):
+        with pytest.raises(ImageError, match=f"holds no bytes of an image in row {row}"):
+            read_image_bytes(f"{tmp_path}/b.parquet/{row}")
+    content = bytearray(file.read_bytes())
+    content[4:4000] = bytes(3996)  # the first pages
+    (tmp_path / "c.parquet").write_bytes(content)
+    with pytest.raises(ImageError) as damaged:
+        read_image_bytes(f"{tmp_path}/c.parquet/0")
+    assert damaged.value.reason == "damaged" and damaged.value.detail.startswith("c.parquet: ")
+    monkeypatch.setattr(containers, "MAXIMUM_GROUP_BYTES", 1000)
+    (tmp_path / "d.parquet").write_bytes(file.read_bytes())  # not in the cache
+    with pytest.raises(ImageError, match="row_group_size=100") as large:
+        read_image_bytes(f"{tmp_path}/d.parquet/0")
+    assert large.value.reason == "too_large"
+
+
+def test_paths_count_where_images_are_not_embedded(expected: LabelledImages, tmp_path: Path) -> None:
+    images = [{"bytes": None, "path": path} for path in expected.table["path"]]
+    kind = pyarrow.struct({"bytes": pyarrow.binary(), "path": pyarrow.string()})
+    columns = {"image": pyarrow.array(images, kind), "dx": expected.table["dx"].tolist()}
+    pyarrow.parquet.write_table(pyarrow.table(columns), tmp_path / "typed.parquet")
+    with pytest.raises(DataError, match="holds images or lists"):
+        read_labelled_images(tmp_path / "typed.parquet")
+    expected.table[["dx"]].assign(image=images).to_parquet(tmp_path / "plain.parquet")
+    assert read_labelled_images(tmp_path / "plain.parquet").table["path"].tolist() == expected.table["path"].tolist()
+
+
+def test_a_report_has_a_row_for_each_image_of_a_parquet_file(
+    shards: Path, expected: LabelledImages, trained_bundle: Path, tmp_path: Path
+) -> None:
+    file, out = shards / "data" / "train-00000-of-00001.parquet", tmp_path / "out.csv"
+    done = invoke("score", str(file), "--out", str(out), "--model", str(trained_bundle))
+    assert done.exit_code == 0, done.output
+    files = tmp_path / "files.txt"
+    files.write_text("".join(f"{path}\n" for path in expected.table["path"][:31]))
+    invoke("score", f"@{files}", "--out", str(tmp_path / "files.csv"), "--model", str(trained_bundle))
+    rows, of_files = (list(csv.DictReader(each.open(newline=""))) for each in (out, tmp_path / "files.csv"))
+    assert len(rows) == 31 and rows[30]["path"] == f"{file}/30"
+    assert [(row["status"], row["p_mel"]) for row in rows] == [(row["status"], row["p_mel"]) for row in of_files]
