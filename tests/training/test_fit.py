@@ -34,7 +34,7 @@ def coloured(count: int = 210) -> tuple[np.ndarray, np.ndarray, Split]:
 def test_learns_and_ends_with_the_weights_of_the_best_epoch() -> None:
     pixels, labels, split = coloured()
     seen: list[EpochResult] = []
-    config = dataclasses.replace(CONFIG, model="cnn", epochs=12)
+    config = dataclasses.replace(CONFIG, model="cnn", epochs=5)
     fitted = fit(config, Examples(pixels, labels, split), on_epoch=seen.append)
     assert tuple(seen) == fitted.history
     assert [result.epoch for result in seen] == list(range(1, len(seen) + 1))
