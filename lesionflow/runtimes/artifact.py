@@ -287,10 +287,13 @@ def _open_openvino(file: Path) -> Run:
 
 
 def _open_torch(file: Path) -> Run:
+    if "tensorflow" in sys.modules:  # Triton's library ends a process that has TensorFlow's in it; PyTorch does without
+        sys.modules.setdefault("triton", None)  # type: ignore[arg-type]
     import torch
 
     torch.set_num_threads(1)
-    program = torch.export.load(str(file)).module()
+    with logging_at(logging.ERROR, logging.getLogger("torch.utils.flop_counter")):  # it misses Triton
+        program = torch.export.load(str(file)).module()
 
     def run(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         with torch.no_grad():
