@@ -163,9 +163,13 @@ def _end_with(mlflow_run: psutil.Process) -> None:
     import psutil
 
     def watch() -> None:
-        with contextlib.suppress(psutil.Error):
+        try:
             while mlflow_run.is_running() and mlflow_run.status() != psutil.STATUS_ZOMBIE:
                 time.sleep(1)
+        except psutil.NoSuchProcess:
+            pass
+        except psutil.Error:  # it cannot be watched, so that nothing is known of its end
+            return
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, daemon=True).start()

@@ -357,7 +357,11 @@ async function decodeJpeg(data, { width, height, factor, conversion }) {
   });
   let frame = null, timer = null;
   const patience = new Promise((_, reject) => {
-    if (isWhole) timer = setTimeout(() => reject(decoding.openStreams = false), STREAM_OPEN);
+    if (!isWhole) return;
+    timer = setTimeout(() => {
+      decoding.openStreams = false; // of the images that follow, too
+      reject(new Error("no answer"));
+    }, STREAM_OPEN);
   });
   try {
     frame = (await Promise.race([decoder.decode({ completeFramesOnly: true }), patience])).image;
