@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from lesionflow.atomic import name_new, take_lock, unique_suffix
-from lesionflow.errors import RegistryError, counted, os_errors_as
+from lesionflow.errors import RegistryError, UsageError, counted, os_errors_as
+from lesionflow.storage.location import local_path
 from lesionflow.storage.temporary import temporary_folder
 from lesionflow.tracking.client import mlflow, registry_errors, shown_address
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 MISSING, CURRENT, OLDER, NEWER = "missing", "current", "older", "newer"
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+_DATABASE_SUFFIXES = (".db", ".sqlite", ".sqlite3")
 # The newest revision that a release of MLflow made: what a database needs that this installation does not know.
 _RELEASES = {"dc11669786a5": "3.17", "f4a9b2c7d1e6": "3.18"}
 _LOCK = 0x6C6573696F6E  # the number of PostgreSQL's lock: "lesion" in ASCII
@@ -176,8 +178,11 @@ def prepare(address: str, *, writes: bool, creates: bool = True, migrate: bool =
     ------
     RegistryError
         For a missing database that is to be read, an older one that would have to be migrated, and a newer one.
+    UsageError
+        For the path of a database in place of its address.
     """
     if not is_database(address):
+        _check_no_database_file(address)
         return address
     schema, file = read_schema(address), sqlite_file(address)
     if writes and ((schema.state == MISSING and creates) or (schema.state == OLDER and migrate)):
@@ -205,6 +210,15 @@ def prepare(address: str, *, writes: bool, creates: bool = True, migrate: bool =
     if writes and file is not None:
         _check_writable(file, address)
     return address
+
+
+def _check_no_database_file(address: str) -> None:
+    """Raise `UsageError` for the path of a database in place of its address, which MLflow takes for a folder."""
+    file = Path(local_path(address) or address)
+    if "://" in address and not address.startswith("file:"):
+        return
+    if file.is_file() or (file.suffix.lower() in _DATABASE_SUFFIXES and not file.is_dir()):
+        raise UsageError(f"{address}: a path, where the address of a store belongs; write {sqlite_address(file)}")
 
 
 def _check_writable(file: Path, address: str) -> None:

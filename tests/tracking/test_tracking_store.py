@@ -75,6 +75,21 @@ def test_who_reads_makes_no_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         connect(address)
 
 
+@pytest.mark.parametrize("command", [("history",), ("train", "--data", "moles.csv")])
+@pytest.mark.parametrize("name", ["mlflow.db", "deeper/mlflow.db", "store"])
+def test_the_path_of_a_database_is_no_address_and_the_message_says_which_is(
+    command: tuple[str, ...], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "moles.csv").touch()
+    (tmp_path / "store").touch()
+    for given in (name, str(tmp_path / name)):
+        result = invoke(*command, "--tracking-uri", given)
+        told = f"{given}: a path, where the address of a store belongs; write sqlite:///{given}"
+        assert result.exit_code == 2 and told in error_line(result), result.output
+    assert {path.name for path in tmp_path.iterdir()} == {"moles.csv", "store"}
+
+
 def test_two_first_touches_at_once(tmp_path: Path) -> None:
     touch(tmp_path, 2)
     with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:
