@@ -53,7 +53,7 @@ from lesionflow.tracking.resume import (
     mark_finished,
     telling_what_moved,
 )
-from lesionflow.tracking.tracking_store import command_line, connect, kept_settings
+from lesionflow.tracking.tracking_store import command_line, connect, is_to_be_made, kept_settings
 from lesionflow.training.backend import check_export, import_keras, prepare_backend
 from lesionflow.training.config import ALL, TrainingConfig
 
@@ -117,10 +117,15 @@ def train(
         check_is_there(each)
     prepare_backend()
     check_model_name(registered_model)
+    # a store that is there is asked before the data are read, but none is made for a folder that is no data set
+    read = _read_data(config, console, cache) if is_to_be_made(tracking_uri) else None
     address = connect(tracking_uri, writes=True, migrate=migrate)
     config, digests = _with_named_models(config, tracking_uri)
     config = _prepared(config, console)
-    return _train(config, digests, None, registered_model, console, address=address, experiment=experiment, cache=cache)
+    read = read or _read_data(config, console, cache)
+    return _train(
+        config, read, digests, None, registered_model, console, address=address, experiment=experiment, cache=cache
+    )
 
 
 @kept_settings()
@@ -156,7 +161,8 @@ def resume(
     with telling_what_moved(vars(begun.config)):
         config, digests = _with_named_models(begun.config, tracking_uri, begun)
         config = _prepared(config, console)
-        return _train(config, digests, begun, begun.registered_model, console, address=address, cache=cache)
+        read = _read_data(config, console, cache)
+        return _train(config, read, digests, begun, begun.registered_model, console, address=address, cache=cache)
 
 
 def _prepared(config: TrainingConfig, console: Console) -> TrainingConfig:
@@ -315,6 +321,7 @@ def _without_missing(config: TrainingConfig, console: Console) -> TrainingConfig
 
 def _train(
     config: TrainingConfig,
+    read: tuple[LabelledImages, Split],
     digests: Mapping[str, str],
     begun: InterruptedRun | None,
     registered_model: str,
@@ -325,7 +332,7 @@ def _train(
     cache: Path | None,
 ) -> Trained:
     """Train the networks of config, except those that `begun`, the interrupted training, has already registered."""
-    images, split = _read_data(config, console, cache)
+    images, split = read
     description = _describe_data(config, images, split, begun, console)
     material = Material(
         images, split, registered_model, cache, console,

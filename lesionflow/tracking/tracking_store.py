@@ -102,6 +102,13 @@ def connect(
     return address
 
 
+def is_to_be_made(tracking_uri: str | None = None) -> bool:
+    """Whether `connect` with the same address would make the store's file, when it may."""
+    asked = location_text(tracking_uri, "tracking_uri") if tracking_uri else str(mlflow.get_tracking_uri())
+    file = sqlite_file(asked if tracking_uri else _without_escapes(original_address(asked)))
+    return file is not None and not file.exists()
+
+
 @contextlib.contextmanager
 def kept_settings() -> Iterator[None]:
     """Restore MLflow's logging and timeouts after the outermost block."""

@@ -347,10 +347,11 @@ def test_a_store_out_of_reach_fails_before_the_data_is_read(tmp_path: Path, stor
     [
         (("--data", "nowhere"), "nowhere: no such folder or table; give a table"),
         (("--data", "demo", "--extra", "nowhere"), "nowhere: no such folder or table; give a table"),
+        (("--data", "."), ".: no data set of a layout that is read; there is no table of labels"),
         (("--data", 300 * "x"), f"{300 * 'x'}: cannot be read (File name too long); make it readable or leave it out"),
     ],
 )
-def test_data_that_are_not_there_are_told_before_a_store_is_made(
+def test_data_that_cannot_be_read_are_told_before_a_store_is_made(
     options: tuple[str, ...], told: str, tmp_path: Path
 ) -> None:
     with working_in(tmp_path):
