@@ -160,6 +160,19 @@ def test_no_option_is_taken_for_another_one(arguments: list[str], told: str) -> 
     assert result.exit_code == 2 and told in result.stderr and "mean" not in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["score", "moles", "--output", "results.csv"], "No such option '--output'. Did you mean '--out'?"),
+        (["train", "--epoch", "3"], "No such option '--epoch'. Did you mean '--epochs'?"),
+        (["score", "moles", "--tracking", "sqlite:///a.db"], "Did you mean '--tracking-uri'?"),
+    ],
+)
+def test_the_option_that_another_program_words_longer_or_shorter_is_suggested(arguments: list[str], told: str) -> None:
+    result = invoke(*arguments)
+    assert result.exit_code == 2 and told in result.stderr
+
+
 def test_variables_are_of_one_option_or_meant_for_several() -> None:
     shared = {name: options for name, options in variables().items() if len(options) > 1}
     assert set(shared) == {"LESIONFLOW_CACHE", "MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME"}

@@ -9,7 +9,7 @@ import getpass
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +126,18 @@ def _find_home(cache: Path) -> None:
         os.environ.setdefault("KERAS_HOME", str(cache / "keras"))
 
 
+def _meant(typed: str, options: Sequence[str]) -> list[str]:
+    """The options that one may have been meant for: slips of the pen, not others with some of the letters.
+
+    Another program's longer or shorter word for it counts, too: --output for --out.
+    """
+    alike = difflib.get_close_matches(typed, options, cutoff=_ALIKE)
+    if len(typed.lstrip("-")) < 3:
+        return alike
+    begun = [each for each in options if each.startswith("--") and (each.startswith(typed) or typed.startswith(each))]
+    return [*alike, *(each for each in begun if each not in alike)]
+
+
 class Command(click.Command):
     """A command whose help has a section for each group of options, in order of first appearance.
 
@@ -142,8 +154,7 @@ class Command(click.Command):
                 usage = " ".join([ctx.command_path, *self.collect_usage_pieces(ctx)])
                 told = f"{error.option_name} is no option: give the value alone, as in '{usage}'"
                 raise click.UsageError(told, error.ctx) from error
-            # A slip of the pen is meant, not another option with some of the letters.
-            alike = difflib.get_close_matches(error.option_name, error.possibilities or (), cutoff=_ALIKE)
+            alike = _meant(error.option_name, [name for each in self.get_params(ctx) for name in each.opts])
             raise click.NoSuchOption(error.option_name, error.message, alike, error.ctx) from error
         except click.UsageError as error:
             takes_pattern = any(each.name == "source" for each in self.params)
