@@ -117,10 +117,11 @@ def evaluate_model(
     groups = slices(said, table[list(ATTRIBUTES)])
     moved = None
     if how.stability:
-        progress(f"{part.name}: changing up to {how.stability} images in {len(CHANGES)} harmless ways")
+        doing = f"{part.name}: changing images in {len(CHANGES)} harmless ways"
         moved = measure_stability(
-            predictor, said.image_ids.tolist(), said.lesion_ids.tolist(), table["path"].tolist(), most=how.stability
-        )
+            predictor, said.image_ids.tolist(), said.lesion_ids.tolist(), table["path"].tolist(), most=how.stability,
+            progress=lambda done, total: progress(f"{doing}: image {done} of {total}"),
+        )  # fmt: skip
     shift = None
     if part.images.digest != card.data_digest:
         shift = measure_shift(said, validation, tells_unfamiliar=calibration.unfamiliar_above is not None)

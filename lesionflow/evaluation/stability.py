@@ -134,6 +134,7 @@ def measure_stability(
     most: int = USUAL_IMAGES,
     seed: int = 0,
     changes: Sequence[Change] = CHANGES,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Stability | None:
     """Score a sample of images as they are and after each harmless change.
 
@@ -147,6 +148,8 @@ def measure_stability(
     seed : int
         Of the sample and of what a change leaves open.
     changes : sequence of Change
+    progress : callable
+        Is told how many images are done, of how many.
 
     Returns
     -------
@@ -165,14 +168,16 @@ def measure_stability(
 
     looked_at: list[int] = []
     moved: list[np.ndarray] = []  # (changes, 2) bool each: the call, the flag
-    read = zip(sample, thread_map(variants, sample, usable_cores()), strict=True)
-    found = ((index, pixels) for index, pixels in read if pixels is not None)
+    progress(0, len(sample))
+    read = enumerate(zip(sample, thread_map(variants, sample, usable_cores()), strict=True), start=1)
+    found = ((done, index, pixels) for done, (index, pixels) in read if pixels is not None)
     while chunk := list(islice(found, _IMAGES_AT_ONCE)):
-        said = predictor.predict(np.concatenate([pixels for _, pixels in chunk]))
+        said = predictor.predict(np.concatenate([pixels for _, _, pixels in chunk]))
         shape = (len(chunk), 1 + len(changes))
         seen = np.stack([said.called.reshape(shape), said.malignant.reshape(shape)], axis=2)
         moved += list(seen[:, 1:] != seen[:, :1])
-        looked_at += [index for index, _ in chunk]
+        looked_at += [index for _, index, _ in chunk]
+        progress(chunk[-1][0], len(sample))
     if not looked_at:
         return None
     return _counted(np.array(moved), np.asarray(lesion_ids, dtype=str)[looked_at], changes, seed)

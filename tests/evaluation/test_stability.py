@@ -48,6 +48,17 @@ def found(predictor: Predictor, images: dict[str, list[str]], **options: object)
     return measured
 
 
+def test_progress_counts_the_drawn_images_also_where_one_cannot_be_read(
+    predictor: Predictor, images: dict[str, list[str]], tmp_path: Path
+) -> None:
+    told: list[tuple[int, int]] = []
+    some = {name: values[:10] for name, values in images.items()}
+    some["path"][2] = str(tmp_path / "gone.jpg")
+    measured = found(predictor, some, most=50, progress=lambda done, total: told.append((done, total)))
+    assert measured.images == 9
+    assert told == [(0, 10), (5, 10), (9, 10), (10, 10)]
+
+
 def test_shares_are_those_of_scoring_the_changed_images(predictor: Predictor, images: dict[str, list[str]]) -> None:
     measured = found(predictor, images)
     height, width = predictor.card.height, predictor.card.width
