@@ -233,6 +233,8 @@ def _read_columns(file: Path, wanted: Callable[[str], bool], ids: bool) -> pd.Da
         rows = pd.read_json(file, lines=True, dtype=False, convert_dates=False)
     elif kind == ".parquet":
         rows = pd.read_parquet(file)
+    elif kind != ".csv" and file.is_dir():
+        raise ReportError(f"{file}: a folder, where a report belongs; give the reports in it, as in {file / '*.csv'}")
     elif kind != ".csv":
         raise ReportError(f"{file}: not a report; its name has to end in .csv, .parquet or .jsonl")
     else:

@@ -131,3 +131,11 @@ def test_both_models_of_a_report_are_read_at_once(tmp_path: Path, monkeypatch: p
     assert (other.probabilities == one.probabilities[::-1]).all()
     with pytest.raises(ReportError, match="answers of one model"):
         read_both_tables(tmp_path / "one.csv")
+
+
+def test_a_folder_in_place_of_a_report_is_answered_with_how_to_name_the_reports_in_it(tmp_path: Path) -> None:
+    (tmp_path / "reports").mkdir()
+    with pytest.raises(
+        ReportError, match=r"a folder, where a report belongs; give the reports in it, as in .*\*\.csv$"
+    ):
+        read_report_table(tmp_path / "reports")
