@@ -11,7 +11,7 @@ import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,7 +31,7 @@ from lesionflow.datasets.label_columns import (
     is_report,
     lowered,
 )
-from lesionflow.datasets.label_table import holds_images, read_header, read_table
+from lesionflow.datasets.label_table import holds_images, images_left_out, read_header, read_table
 from lesionflow.datasets.label_words import LabelWords
 from lesionflow.datasets.raw_labels import MANY_IMAGES, ORIGIN, RawLabels
 from lesionflow.errors import DataError, UsageError, counted, first_few
@@ -71,6 +71,9 @@ _TELLING = {
 }
 _AGE_IN_YEARS = re.compile(r"age[\W_]*(in[\W_]*)?(years?|yrs?|y)\W*")
 _PARTS_OF_SPLITS = {"train", "training", "val", "valid", "validation", "test", "testing"}
+_FILE = r"(path|file|name|filename|url)"
+# A column of further images, beside that of the first ones: `path_2`, `image2`, `image_path_2`, `image_2_path`.
+_FURTHER_IMAGE = re.compile(rf"(image|img|picture|photo|path|file)[\W_]*{_FILE}?[\W_]*0?[2-9]([\W_]*{_FILE})?\W*")
 _PARTS = r"split|subset|partition|(data)?set|part|fold"
 _CHOICES = r"((sample|row|image|score)_?)?weights?|(is_?)?(exclude|discard|ignore|include|use)d?|(is_?)?usable|skip"
 _SPLIT_ANEW = "training splits anew: to keep a part apart, give it on its own"
@@ -160,6 +163,12 @@ def unread_columns(table: pd.DataFrame, file: Path) -> tuple[str, ...]:
         found.append(f"{file}: not read: {first_few(parts)}; {_SPLIT_ANEW}")
     if choices := [name for name in table.columns if re.fullmatch(_CHOICES, name) and table[name].nunique() > 1]:
         found.append(f"{file}: not read: {first_few(choices)}; each row counts as one: leave out those that should not")
+    if further := [
+        name for name in table.columns if _FURTHER_IMAGE.fullmatch(name) and not is_missing(table[name]).all()
+    ]:
+        found.append(f"{file}: not read: the images in {first_few(further)}; write a row for each, with one lesion_id")
+    if images := images_left_out(file):
+        found.append(f"{file}: not read: the images in {first_few(images)}; to use others, call their column image")
     return tuple(found)
 
 
@@ -195,7 +204,7 @@ def read_image_folder(folder: Path, words: LabelWords) -> RawLabels:
     """
     import pandas as pd
 
-    tables, warnings = [], list[str]()
+    tables, warnings = dict[Path, "pd.DataFrame"](), list[str]()
     for file in _image_folder_tables(folder):
         table = _read_own(file)
         image = words.named(table.columns).get("path") or image_columns(table, file, words)[0]
@@ -203,14 +212,46 @@ def read_image_folder(folder: Path, words: LabelWords) -> RawLabels:
         labels = {*LABEL_COLUMNS, "label", words.columns.get("diagnosis", "").lower()}
         if not labels & set(table.columns) and all(folders) and file.name in IMAGE_FOLDER_FILES:
             table["dx"] = folders
-        table = _with_columns(table, words, file)
+        try:
+            table = _with_columns(table, words, file)
+        except DataError as error:
+            raise DataError(f"{error}{_labels_beside(folder)}") from error
         table["dx"] = one_label(table, file, words)
         table["path"] = _joined(table["path"], file)
         warnings += unread_columns(table, file)
-        tables.append(table[[name for name in ("path", "dx", *FURTHER) if name in table.columns]])
+        tables[file] = table[[name for name in ("path", "dx", *FURTHER) if name in table.columns]]
     if len(tables) > 1:
         warnings.append(f"{folder}: {counted(len(tables), 'table')} of parts are read as one; {_SPLIT_ANEW}")
-    return _read_rows(pd.concat(tables, ignore_index=True).fillna(""), folder, words, tuple(warnings))
+    table = pd.concat(tables.values(), ignore_index=True).fillna("")
+    if "image_id" in table.columns and not _have_ids(tables):
+        if not table["image_id"].is_unique or is_missing(table["image_id"]).any():
+            table = table.drop(columns="image_id")  # of each part's own images, such as `0.jpg`
+    elif "image_id" in table.columns:
+        _check_parts(tables, folder)
+    return _read_rows(table, folder, words, tuple(warnings))
+
+
+def _have_ids(files: Iterable[Path]) -> bool:
+    """Whether any of the tables has a column of ids of images."""
+    return any({*ID_COLUMNS} & {*standard_names(map(str.lower, read_header(file)))} for file in files)
+
+
+def _check_parts(tables: Mapping[Path, pd.DataFrame], folder: Path) -> None:
+    """Raise `DataError` for images in more than one of the tables, as of several configurations of a data set."""
+    seen: dict[str, Path] = {}
+    for file, table in tables.items():
+        if again := [name for name in table.get("image_id", ()) if name in seen]:
+            raise DataError(
+                f"{folder}: {counted(len(again), 'image')} in {seen[again[0]]} and in {file}: {first_few(again)}; give "
+                "tables that do not belong together on their own ('train' takes several with --data)"
+            )
+        seen |= dict.fromkeys(table.get("image_id", ()), file)
+
+
+def _labels_beside(folder: Path) -> str:
+    """The end of a message about images without diagnoses: a table beside them that has some."""
+    tables = [file for file in sorted(folder.iterdir()) if file.is_file() and has_labels(read_header(file))]
+    return f". There are diagnoses in {first_few(list(map(str, tables)))}: write them into that table" if tables else ""
 
 
 def _image_folder_tables(folder: Path) -> list[Path]:

@@ -14,8 +14,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lesionflow.datasets.ids import DATED, NUMBER, check_once, check_one_image, composed
+from lesionflow.datasets.label_table import holds_more_than_text
 from lesionflow.errors import DataError, ImageError, counted, enumerated, first_few
-from lesionflow.images.containers import ZIP_SUFFIX, holder_of, is_archive, is_member, read_member
+from lesionflow.images.containers import (
+    PARQUET_SUFFIXES,
+    ZIP_SUFFIX,
+    holder_of,
+    is_archive,
+    is_member,
+    read_member,
+    row_order,
+)
 from lesionflow.images.decode import SEVERAL_FRAMES, count_frames
 from lesionflow.images.discovery import LeftOut, no_image_files, walk_images
 from lesionflow.images.read_bytes import digest_of_frame, file_and_frame, read_image_bytes
@@ -313,11 +322,17 @@ def _what_to_do(missing: Sequence[str], files_of: Mapping[str, object], folder: 
 
 
 def _may_lie_in(folder: Path) -> str:
-    """The end of a message about images that are not there: archives of other kinds in a folder, or one below it."""
-    packed = sorted(
-        file for place in ("*", "*/*") for file in folder.glob(place) if file.name.lower().endswith(_PACKED)
-    )
-    return f"; they may lie in {first_few([str(file) for file in packed])}: unpack what is packed" if packed else ""
+    """The end of a message about images that are not there: other archives, or Parquet, in a folder or below it."""
+    files = sorted(file for place in ("*", "*/*") for file in folder.glob(place))
+    if packed := [str(file) for file in files if file.name.lower().endswith(_PACKED)]:
+        return f"; they may lie in {first_few(packed)}: unpack what is packed"
+    tables = [file for file in files if file.suffix.lower() in PARQUET_SUFFIXES]
+    if within := [str(file) for file in tables if holds_more_than_text(file)]:
+        return (
+            f"; they may lie in {first_few(within)}: images of Parquet are read from a column of records of bytes and "
+            "path, as Hugging Face's datasets writes it, beside which are the diagnoses; or save them as files"
+        )
+    return ""
 
 
 def digests_of_files(paths: Sequence[str]) -> list[str]:
@@ -331,7 +346,7 @@ def contents_of_files(paths: Sequence[str]) -> tuple[list[str], list[int]]:
     Raises `DataError` for files that cannot be read, and for frames that are not there.
     """
     named = [file_and_frame(path) for path in paths]
-    files = list(dict.fromkeys(file for file, _ in named))
+    files = sorted(dict.fromkeys(file for file, _ in named), key=row_order)
     with ThreadPoolExecutor() as threads:
         read = dict(zip(files, threads.map(_content_of_file, files), strict=True))
     if unread := [f"{file} ({error})" for file, error in read.items() if isinstance(error, ImageError)]:

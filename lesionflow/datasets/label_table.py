@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lesionflow.datasets.class_names import names_in_schema, with_class_names
+from lesionflow.datasets.ids import without_folders
 from lesionflow.datasets.label_columns import (
     ID_COLUMNS,
     IMAGE_COLUMNS,
@@ -24,15 +25,16 @@ from lesionflow.datasets.label_columns import (
     as_text,
     has_labels,
     image_column,
+    is_missing,
 )
 from lesionflow.datasets.workbook import read_sheet
 from lesionflow.errors import DataError, counted, first_few, os_errors_as
-from lesionflow.images.containers import PARQUET_SUFFIXES, images_in
+from lesionflow.images.containers import PARQUET_SUFFIXES, columns_of_images, images_in, is_packed_image
 from lesionflow.images.signatures import HEAD, sniff
 
 if TYPE_CHECKING:
     import pandas as pd
-    from pyarrow import DataType
+    from pyarrow import Field
     from pyarrow.parquet import ParquetFile
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -129,8 +131,7 @@ def read_header(file: Path) -> list[str]:
             return _told_apart(read_sheet(file).table.columns)
         if _begins_with(file, _PARQUET):
             with _open_parquet(file) as (parquet, plain, _):
-                columns = [parquet.schema_arrow.empty_table().column(name) for name in plain]
-                names = _names_of_paths(path for path, _ in _unnested(plain, columns))
+                names = _names_of_paths(plain)
                 return _told_apart([*names, "path"] if images_in(parquet) else names)
         with open(file, "rb") as stream:
             text = _decode(stream.read(65_536), file, cut=True)
@@ -154,7 +155,7 @@ def read_text(file: Path) -> str:
     """The text of a file in UTF-8 or UTF-16, without a byte order mark. Raises `DataError`."""
     with os_errors_as(DataError, f"{file}: cannot be read"), open(file, "rb") as stream:
         if (size := file.stat().st_size) > MAXIMUM_TABLE_BYTES:
-            _check_text(stream.read(64), file)  # an archive is to be unpacked, not to lose columns
+            _check_text(stream.read(512), file)  # an archive is to be unpacked, not to lose columns
             raise DataError(
                 f"{file}: {size // 2**20:,} MiB, and tables of labels have at most "
                 f"{MAXIMUM_TABLE_BYTES // 2**20:,}; leave out columns that are not needed"
@@ -164,6 +165,8 @@ def read_text(file: Path) -> str:
 
 def _check_text(content: bytes, file: Path) -> None:
     """Raise `DataError` for a file that begins like something else than a table."""
+    if content[257:262] == b"ustar":
+        raise DataError(f"{file}: is a tar archive; unpack it")
     for start, told in _NO_TEXT.items():
         if content[:64].lstrip().startswith(start):
             raise DataError(f"{file}: {told}")
@@ -308,82 +311,118 @@ def _read_parquet(file: Path) -> pd.DataFrame:
     import pandas as pd
 
     with _open_parquet(file) as (parquet, plain, others):
-        columns = _unnested(plain, parquet.read(plain).columns)
-        names, images = _names_of_paths([path for path, _ in columns]), images_in(parquet)
+        names, images, packed = _names_of_paths(plain), images_in(parquet), columns_of_images(parquet)
+        if len(packed) > 1 and not images:
+            raise DataError(f"{file}: the columns {first_few(packed)} hold images; call the one that counts image")
         if others and not images and not image_column(name.lower() for name in names):
             raise DataError(
                 f"{file}: the column {first_few(others)} holds images or lists, not names of files; save the images "
                 "as files, and their paths in a column path"
             )
-        values = {at: [as_text(value) for value in column.to_pylist()] for at, (_, column) in enumerate(columns)}
+        columns = _unnested(parquet.read([".".join(path) for path in plain]))
+        values = {at: [as_text(value) for value in columns[path].to_pylist()] for at, path in enumerate(plain)}
         table = pd.DataFrame(values, dtype=str, index=range(parquet.metadata.num_rows)).set_axis(names, axis=1)
         classes = names_in_schema(parquet.schema_arrow.metadata)
         if images:
-            table = _with_rows_as_paths(table, parquet, file, images[1])
+            table = _with_rows_as_paths(table, parquet, file, images)
     return with_class_names(table, classes, file)
 
 
 def holds_images(file: Path) -> bool:
     """Whether a table is a Parquet file with the images in it."""
+    return bool(_columns_of_images(file))
+
+
+def images_left_out(file: Path) -> list[str]:
+    """The columns of a Parquet file with other images than those that count."""
+    return _columns_of_images(file)[1:]
+
+
+def holds_more_than_text(file: Path) -> bool:
+    """Whether a table is a Parquet file in which there may be images, in whatever form."""
     try:
-        with _open_parquet(file) as (parquet, _, others):
-            return bool(others) and images_in(parquet) is not None
+        with _open_parquet(file) as (_, _, others):
+            return bool(others)
     except DataError:
-        return False  # reading it says why
+        return False
 
 
-def _with_rows_as_paths(table: pd.DataFrame, parquet: ParquetFile, file: Path, named: str) -> pd.DataFrame:
+def _columns_of_images(file: Path) -> list[str]:
+    """The columns of a Parquet file that hold images, the one that counts first; none of other files."""
+    if not _begins_with(file, _PARQUET):
+        return []
+    try:
+        with _open_parquet(file) as (parquet, _, _):
+            counts = images_in(parquet)
+            return sorted(columns_of_images(parquet), key=lambda name: name != counts)
+    except DataError:
+        return []  # reading it says why
+
+
+def _with_rows_as_paths(table: pd.DataFrame, parquet: ParquetFile, file: Path, images: str) -> pd.DataFrame:
     """The table of a Parquet file that holds the images, each by the number of its row: `train.parquet/17`.
 
-    named: the column with the images' names, which are their ids where the table has no other.
+    images: the column that holds them. Without an image_id, the first other column of ids or names that tells images
+    apart is one, or else the names beside the images.
     """
-    own = [name.lower() for name in table.columns]
-    table = table[[name for name, lower in zip(table.columns, own, strict=True) if lower not in IMAGE_COLUMNS]]
-    if not {*ID_COLUMNS} & {*own} and len(table):
-        (names,) = parquet.read([named]).column(0).combine_chunks().flatten()
-        ids = [re.split(r"[/\\]", as_text(name))[-1] for name in names.to_pylist()]
-        if len({*ids}) == len(ids) and "" not in ids:
+    import pandas as pd
+
+    own = {re.sub(r"[\W_]+", "", name.lower()): table[name] for name in table.columns}
+    table = table.assign(path=[f"{file.name}/{row}" for row in range(len(table))])
+    if "imageid" not in own:
+        known = [own[bare] for name in (*ID_COLUMNS, *IMAGE_COLUMNS) if (bare := name.replace("_", "")) in own]
+        beside = _unnested(parquet.read([f"{images}.path"]))[images, "path"].to_pylist()
+        names = map(without_folders, [*known, pd.Series(map(as_text, beside), table.index, dtype=str)])
+        if (ids := next((each for each in names if each.is_unique and not is_missing(each).any()), None)) is not None:
             table = table.assign(image_id=ids)
-    return table.assign(path=[f"{file.name}/{row}" for row in range(len(table))])
+    return table.drop(columns=[name for name in table.columns if name != "path" and name.lower() in IMAGE_COLUMNS])
 
 
-def _unnested(names: Iterable[str], columns: Iterable[Any]) -> list[tuple[tuple[str, ...], Any]]:
-    """Columns of pyarrow, those of a nested one in its place, by the names that lead to each."""
+def _unnested(table: Any) -> dict[tuple[str, ...], Any]:
+    """The columns of a table of pyarrow, those of a nested one in its place, by the names that lead to each."""
     from pyarrow import types
 
-    found: list[tuple[tuple[str, ...], Any]] = []
-    for name, column in zip(names, columns, strict=True):
+    found: dict[tuple[str, ...], Any] = {}
+    pairs: list[tuple[tuple[str, ...], Any]]
+    pairs = [((name,), column) for name, column in zip(table.schema.names, table.columns, strict=True)]
+    while pairs:
+        path, column = pairs.pop()
         if types.is_struct(column.type):
-            inner = _unnested([each.name for each in column.type], column.flatten())
-            found += [((name, *path), values) for path, values in inner]
+            pairs += [((*path, each.name), of) for each, of in zip(column.type, column.flatten(), strict=True)]
         else:
-            found.append(((name,), column))
+            found[path] = column
     return found
 
 
 @contextlib.contextmanager
-def _open_parquet(file: Path) -> Iterator[tuple[ParquetFile, list[str], list[str]]]:
-    """A Parquet file, its columns that text can stand for, and the others: lists, and what has bytes."""
+def _open_parquet(file: Path) -> Iterator[tuple[ParquetFile, list[tuple[str, ...]], list[str]]]:
+    """A Parquet file, the names that lead to its values that text can stand for, and columns with others in them."""
     import pyarrow.parquet
 
     try:
         with pyarrow.parquet.ParquetFile(file) as parquet:
-            others = [each.name for each in parquet.schema_arrow if not _is_text(each.type)]
-            yield parquet, [name for name in parquet.schema_arrow.names if name not in others], others
+            paths = [path for each in parquet.schema_arrow for path in _leaves(each)]
+            others = dict.fromkeys(path[0] for path, is_text in paths if not is_text)
+            yield parquet, [path for path, is_text in paths if is_text], list(others)
     except (OSError, ValueError, OverflowError, pyarrow.ArrowException) as error:
         raise DataError(
             f"{file}: cannot be read as Parquet ({' '.join(str(error).split())}); restore it from a copy"
         ) from error
 
 
-def _is_text(kind: DataType) -> bool:
-    """Whether text can stand for values of a type of pyarrow, or for all that is nested in them."""
+def _leaves(column: Field) -> list[tuple[tuple[str, ...], bool]]:
+    """The names that lead to each value of a column of pyarrow, and whether text can stand for it.
+
+    It cannot for lists and bytes. The path in the record of an image is none of a file that is there.
+    """
     from pyarrow import types
 
-    if types.is_struct(kind):
-        return all(_is_text(each.type) for each in kind)
-    is_other = (types.is_nested, types.is_binary, types.is_large_binary, types.is_fixed_size_binary)
-    return not any(is_one(kind) for is_one in is_other)
+    kind = column.type
+    if types.is_struct(kind) and not is_packed_image(kind):
+        return [((column.name, *path), is_text) for each in kind for path, is_text in _leaves(each)]
+    is_bytes = (types.is_binary, types.is_large_binary, types.is_binary_view, types.is_fixed_size_binary)
+    is_list = types.is_nested(getattr(kind, "storage_type", kind))  # such as an array of numbers
+    return [((column.name,), not is_list and not any(is_one(kind) for is_one in is_bytes))]
 
 
 def _lines(text: str) -> io.StringIO:

@@ -184,6 +184,8 @@ def read_rows(path: Path, words: LabelWords | None = None) -> tuple[pd.DataFrame
     if archive := archive_of(path):
         with as_folder(archive) as folder:
             table, warnings = read_rows(folder / path.relative_to(archive), words)
+            if holder := next(filter(None, map(holder_of, table["path"])), ""):
+                raise DataError(f"{holder}: the images in it are read where the archive is unpacked; unpack it")
         table["path"] = [path_within(archive, name) for name in table["path"]]
         return table, [warning.replace(str(folder), str(archive)) for warning in warnings]
     raw = read_raw_labels(path, words)
@@ -242,8 +244,14 @@ def _without_label(folder: Path, raw: RawLabels) -> list[str]:
     """A warning about images in a folder that its table does not name."""
     if raw.images is not None or not folder.is_dir():
         return []
-    if (holder_of(raw.table["path"].iloc[0]) or "").lower().endswith(HDF5_SUFFIXES):
+    holder = (holder_of(raw.table["path"].iloc[0]) or "").lower()
+    if holder.endswith(HDF5_SUFFIXES):
         return []  # of ISIC 2024, the same images lie beside their HDF5 file
+    if holder.endswith(PARQUET_SUFFIXES):
+        read = {holder_of(path) for path in raw.table["path"]}
+        packed = sorted(file for kind in PARQUET_SUFFIXES for file in folder.rglob(f"*{kind}") if str(file) not in read)
+        told = [str(file) for file in packed if holds_images(file)]
+        return [f"{counted(len(told), 'table')} with images not read: {first_few(told)}"] if told else []
     named = {os.path.normpath(path) for path in raw.table["path"]}
     if others := [path for path in walk_images(str(folder)) if os.path.normpath(path) not in named]:
         files = {os.path.realpath(file_and_frame(path)[0]) for path in named}  # few data sets have links or frames
@@ -371,7 +379,7 @@ def _unknown_layout(folder: Path, words: LabelWords) -> DataError:
     tables = _tables(folder)
     usual = {*TABLE_SUFFIXES} - {".txt"}  # a text may be anything
     broken = _unreadable(file for file in folder.iterdir() if file.suffix.lower() in usual and file not in tables)
-    kinds = (*OTHER_TABLES, *ARRAYS, ".gz", *PARQUET_SUFFIXES)
+    kinds = (*OTHER_TABLES, *ARRAYS, ".gz", ".tgz", ".tar", *PARQUET_SUFFIXES)
     others = [file for file in (*folder.glob("*"), *folder.glob("*/*")) if file.suffix.lower() in kinds]
     archives = sorted(file for file in folder.iterdir() if is_archive(file))
     images = next(iter(walk_images(str(folder))), None)

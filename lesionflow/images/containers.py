@@ -23,7 +23,7 @@ from lesionflow.errors import DataError, ImageError
 
 if TYPE_CHECKING:
     import h5py
-    from pyarrow import ChunkedArray
+    from pyarrow import ChunkedArray, DataType
     from pyarrow.parquet import ParquetFile
 
 ZIP_SUFFIX, HDF5_SUFFIXES, PARQUET_SUFFIXES = ".zip", (".hdf5", ".h5"), (".parquet", ".pq")
@@ -150,26 +150,46 @@ def read_member(path: str | os.PathLike[str]) -> bytes:
         raise ImageError("damaged" if damaged else "unreadable", f"{holder}: {error}") from error
 
 
-def images_in(parquet: ParquetFile) -> tuple[str, str] | None:
-    """The columns of a Parquet file with the bytes of its images and with their names; None where it holds no images.
-
-    Hugging Face's `datasets` writes records of `bytes` and `path`, the first column of which counts. Other columns of
-    bytes, such as masks, are no images of a table, which may name them by their paths.
-    """
+def is_packed_image(kind: DataType) -> bool:
+    """Whether a type of pyarrow is a record of `bytes` and `path`, as Hugging Face's `datasets` writes images."""
     from pyarrow import types
 
+    kinds = {inner.name: inner.type for inner in kind} if types.is_struct(kind) else {}
+    of_bytes = (types.is_binary, types.is_large_binary, types.is_binary_view)
+    return kinds.keys() == {"bytes", "path"} and any(is_one(kinds["bytes"]) for is_one in of_bytes)
+
+
+def columns_of_images(parquet: ParquetFile) -> list[str]:
+    """The columns of a Parquet file in which at least one row holds the bytes of an image, or of a mask, say."""
     footer = parquet.metadata
     leaves = {footer.schema.column(i).path: i for i in range(footer.num_columns)}
+    found = []
     for each in parquet.schema_arrow:
-        kinds = {inner.name: inner.type for inner in each.type} if types.is_struct(each.type) else {}
-        if kinds.keys() == {"bytes", "path"} and any(
-            is_(kinds["bytes"]) for is_ in (types.is_binary, types.is_large_binary)
-        ):
+        if is_packed_image(each.type):
             at = leaves[f"{each.name}.bytes"]
             told = [footer.row_group(group).column(at).statistics for group in range(footer.num_row_groups)]
-            embedded = any(one is None or not one.has_null_count or one.num_values for one in told)
-            return (f"{each.name}.bytes", f"{each.name}.path") if embedded else None
-    return None
+            if any(one is None or not one.has_null_count or one.num_values for one in told):
+                found.append(each.name)
+    return found
+
+
+def images_in(parquet: ParquetFile) -> str | None:
+    """The column of a Parquet file that holds its images; None where there is none, or which of several is not clear.
+
+    It is the only one, or the one named `image`, beside which there may be masks.
+    """
+    found = columns_of_images(parquet)
+    named = [name for name in found if name.lower() == "image"] or found
+    return named[0] if len(named) == 1 else None
+
+
+def row_order(path: str) -> tuple[str, int]:
+    """A key that sorts images of Parquet files by their rows, and leaves the order of all others as it is.
+
+    A row group is read as a whole, so images in any other order would each cost one.
+    """
+    file, _, row = path.rpartition(os.sep)
+    return (file, int(row)) if file.lower().endswith(PARQUET_SUFFIXES) and row.isdecimal() else ("", 0)
 
 
 def _read_row(file: str, name: str) -> bytes:
@@ -263,20 +283,24 @@ def _open_parquet(file: str, changed: int, process: int) -> tuple[ParquetFile, s
     except ImportError as error:
         raise ImageError("unsupported", "Parquet needs pyarrow (pip install pyarrow)") from error
     with _damage_told(file):
-        opened = pyarrow.parquet.ParquetFile(file)
-    footer, found = opened.metadata, images_in(opened)
+        # Through a small buffer: the packed bytes of a whole row group need not be in memory beside the unpacked ones.
+        opened = pyarrow.parquet.ParquetFile(file, buffer_size=2**20, pre_buffer=False)
+    footer = opened.metadata
     rows = (footer.row_group(group).num_rows for group in range(footer.num_row_groups))
-    return opened, found and found[0], [0, *itertools.accumulate(rows)]
+    return opened, images_in(opened), [0, *itertools.accumulate(rows)]
 
 
 @functools.lru_cache(maxsize=2)  # images are read row after row, by several threads at once
 def _row_group(file: str, changed: int, process: int, group: int) -> ChunkedArray:
     opened, column, _ = _open_parquet(file, changed, process)
-    if (size := opened.metadata.row_group(group).total_byte_size) > MAXIMUM_GROUP_BYTES:
+    leaf, footer = f"{column}.bytes", opened.metadata.row_group(group)
+    of_columns = (footer.column(at) for at in range(footer.num_columns))
+    size = sum(each.total_uncompressed_size for each in of_columns if each.path_in_schema == leaf)
+    if size > MAXIMUM_GROUP_BYTES:
         told = f"row groups of {size // 2**20:,} MiB, at most {MAXIMUM_GROUP_BYTES // 2**20:,} are read"
         raise ImageError("too_large", f"{told}; write the table with row_group_size=100")
     with _damage_told(file):
-        return opened.read_row_group(group, columns=[column]).column(0)
+        return opened.read_row_group(group, columns=[leaf], use_threads=False).column(0)
 
 
 @contextlib.contextmanager

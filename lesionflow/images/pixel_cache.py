@@ -14,6 +14,7 @@ import numpy as np
 from lesionflow.atomic import partial_file, take_lock
 from lesionflow.errors import DataError, ImageError, counted, first_few, os_errors_as
 from lesionflow.images import PIXELS_VERSION
+from lesionflow.images.containers import row_order
 from lesionflow.images.decode import decode
 from lesionflow.images.discovery import cache_folder
 
@@ -73,7 +74,8 @@ def _decode_all(
                 return f"{paths[index]} ({error})"
 
         with ThreadPoolExecutor() as threads:  # Pillow's decoders release the interpreter's lock
-            for done, failure in enumerate(threads.map(decode_one, range(len(paths))), start=1):
+            order = sorted(range(len(paths)), key=lambda index: row_order(paths[index]))
+            for done, failure in enumerate(threads.map(decode_one, order), start=1):
                 progress(done, len(paths))
                 if failure:
                     failures.append(failure)

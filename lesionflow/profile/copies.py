@@ -13,6 +13,7 @@ import numpy as np
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.split import PARTS, Split
 from lesionflow.errors import ImageError
+from lesionflow.images.containers import row_order
 from lesionflow.images.decode import decode, decode_frames, header
 from lesionflow.images.duplicates import MAXIMUM_IMAGES, MAXIMUM_PAIRS, NEAR, TURNS, VIEW, same_content, similar_pairs
 from lesionflow.images.read_bytes import file_and_frame, read_image_bytes
@@ -65,7 +66,7 @@ def inspect_images(
 
     done = 0
     with ThreadPoolExecutor() as threads:  # Pillow's decoders release the interpreter's lock
-        for count in threads.map(inspect, files):
+        for count in threads.map(inspect, sorted(files, key=row_order)):
             done += count
             progress(done, len(paths))
     return inspections, views

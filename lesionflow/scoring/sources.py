@@ -20,7 +20,7 @@ from typing import BinaryIO, TextIO
 
 from lesionflow.datasets.label_table import WHOLE_SUFFIXES
 from lesionflow.errors import DataError, ImageError, LesionflowError, UsageError, os_errors_as
-from lesionflow.images.containers import ZIP_SUFFIX, holder_of, is_archive
+from lesionflow.images.containers import PARQUET_SUFFIXES, ZIP_SUFFIX, holder_of, is_archive
 from lesionflow.images.discovery import (
     LeftOut,
     describe_left_out,
@@ -62,7 +62,9 @@ class Source:
     def nothing(self) -> str:
         """Message about a list that turned out to be empty."""
         left_out = describe_left_out(self.left_out)
-        return f"{self.if_empty}; left out: {left_out}" if left_out else self.if_empty
+        packed = any(self.left_out[kind] for kind in PARQUET_SUFFIXES)
+        advice = "; of Parquet files that hold images, give one at a time" if packed else ""
+        return f"{self.if_empty}; left out: {left_out}{advice}" if left_out else self.if_empty
 
     def is_lost(self) -> bool:
         """Whether the folder has disappeared since: an unmounted share leaves another, empty one in its place."""

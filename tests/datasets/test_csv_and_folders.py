@@ -349,6 +349,14 @@ def test_columns_that_seem_to_tell_which_rows_count_are_named(table: Path) -> No
     assert read_labelled_images(table).warnings == (told,)
 
 
+def test_columns_of_further_images_are_named(table: Path) -> None:
+    rows = pd.read_csv(table, dtype=str, keep_default_na=False)
+    names = {"path_2": "2.jpg", "image2": "2.jpg", "image_2_path": "2.jpg", "file_name_3": ""}
+    rows.assign(**names, image_2_quality="1", images_2="5", **{"2": "7"}).to_csv(table, index=False)
+    told = "not read: the images in path_2, image2, image_2_path; write a row for each, with one lesion_id"
+    assert read_labelled_images(table).warnings == (f"{table}: {told}",)
+
+
 def test_lesions_that_are_counted_within_a_source_are_named(table: Path) -> None:
     rows = pd.read_csv(table, dtype=str, keep_default_na=False).drop_duplicates("lesion_id")
     rest = rows["lesion_id"].tolist()[2:]

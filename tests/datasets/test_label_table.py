@@ -420,6 +420,7 @@ def test_a_workbook_that_breaks_off_is_refused(tmp_path: Path) -> None:
         (b'"image_id,dx"\n"ISIC_1,nv"\n', "each line as a whole is in quotation marks"),
         (b"7z\xbc\xaf\x27\x1c\0\0", "is a 7z archive; unpack it"),
         (gzip.compress(b"image_id,dx\nISIC_1,nv\n", mtime=0), "packed with gzip; unpack it"),
+        (b"0.jpg" + bytes(252) + b"ustar\x0000", "is a tar archive; unpack it"),
         (b'[{"image_id": "ISIC_1", "dx": "nv"}]', "is a JSON array, not a table"),
         (b"SQLite format 3\0" + bytes(84), "is a database of SQLite; save the table of labels in it as CSV"),
         (b"PAR1" + b"\0" * 40, "cannot be read as Parquet"),

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,10 @@ from lesionflow.datasets.labelled import LabelledImages, read_labelled_images
 from lesionflow.errors import DataError, ImageError
 from lesionflow.images import containers
 from lesionflow.images.decode import decode
+from lesionflow.images.pixel_cache import decoded_pixels
 from lesionflow.images.read_bytes import read_image_bytes
-from tests.conftest import invoke
+from lesionflow.profile.copies import inspect_images
+from tests.conftest import error_line, invoke
 
 COLUMNS = ["image_id", "lesion_id", "dx", "age", "sex", "localization"]
 
@@ -119,6 +122,95 @@ def test_paths_count_where_images_are_not_embedded(expected: LabelledImages, tmp
         read_labelled_images(tmp_path / "typed.parquet")
     expected.table[["dx"]].assign(image=images).to_parquet(tmp_path / "plain.parquet")
     assert read_labelled_images(tmp_path / "plain.parquet").table["path"].tolist() == expected.table["path"].tolist()
+
+
+def test_the_column_named_image_counts_and_of_others_none_is_guessed(expected: LabelledImages, tmp_path: Path) -> None:
+    masks = [{"bytes": b"a mask", "path": "mask.png"}] * 50
+    file = packed(expected.table[["path", "dx", "image_id"]].assign(mask=masks), tmp_path / "a" / "masks.parquet")
+    assert pyarrow.parquet.ParquetFile(file).schema_arrow.names.index("mask") == 2  # in front of the images
+    found = read_labelled_images(file)
+    assert found.digest == read_labelled_images(packed(expected.table[["path", "dx", "image_id"]], file)).digest
+    assert any("not read: the images in mask; to use others" in told for told in found.warnings)
+    written = pyarrow.table({"clinical": masks, "dermoscopic": masks, "dx": expected.table["dx"].tolist()})
+    pyarrow.parquet.write_table(written, tmp_path / "b.parquet")
+    with pytest.raises(
+        DataError, match="the columns clinical, dermoscopic hold images; call the one that counts image"
+    ):
+        read_labelled_images(tmp_path / "b.parquet")
+    assert not containers.is_member(f"{tmp_path}/b.parquet/0")
+
+
+def test_images_have_the_first_ids_that_tell_them_apart(expected: LabelledImages, tmp_path: Path) -> None:
+    table, ids = expected.table[["path", "dx"]], expected.table["image_id"].tolist()
+    for number, (columns, right) in enumerate((
+        ({"isic_id": ids}, ids),
+        ({"Image Name": [f"{name}.jpg" for name in ids]}, ids),
+        ({"file_name": [f"train/{name}.jpg" for name in ids]}, ids),
+        ({"filename": ["image.jpg"] * 50}, ids),  # those beside the images
+    )):  # fmt: skip
+        found = read_labelled_images(packed(table.assign(**columns), tmp_path / f"{number}.parquet"))
+        assert found.table["image_id"].tolist() == right, columns
+    names = [{"bytes": Path(path).read_bytes(), "path": "image.jpg"} for path in table["path"]]
+    pyarrow.parquet.write_table(pyarrow.table({"image": names, "dx": table["dx"].tolist()}), tmp_path / "same.parquet")
+    assert {*read_labelled_images(tmp_path / "same.parquet").table["image_id"]} == {*map(str, range(50))}
+
+
+def test_names_that_parts_share_are_of_several_images_and_ids_of_one(expected: LabelledImages, tmp_path: Path) -> None:
+    table = expected.table[["path", "dx"]]
+    for part, rows in (("test", table[:25]), ("train", table[25:])):
+        for number, path in enumerate(rows["path"]):
+            (tmp_path / part).mkdir(exist_ok=True)
+            (tmp_path / part / f"{number}.jpg").write_bytes(Path(path).read_bytes())
+        packed(
+            rows.assign(path=[f"{tmp_path}/{part}/{n}.jpg" for n in range(25)]), tmp_path / "set" / f"{part}.parquet"
+        )
+    found = read_labelled_images(tmp_path / "set")
+    assert sorted(found.table["content"]) == sorted(expected.table["content"])
+    assert {"test.parquet/0", "train.parquet/24"} <= {*found.table["image_id"]}
+    for name in ("small", "full"):
+        packed(expected.table[["path", "image_id", "dx"]], tmp_path / "two" / name / "0.parquet")
+    with pytest.raises(DataError, match=r"50 images in .*full/0.parquet and in .*small/0.parquet: .*on their own"):
+        read_labelled_images(tmp_path / "two")
+
+
+def test_values_beside_lists_in_a_nested_column_are_read(expected: LabelledImages, tmp_path: Path) -> None:
+    rows = zip(expected.table["lesion_id"], expected.table["dx"], strict=True)
+    nested = [{"lesion_id": lesion, "tags": ["a", "b"], "seen": {"dx": dx, "raw": b"1"}} for lesion, dx in rows]
+    file = packed(expected.table[["path", "image_id"]].assign(meta=nested), tmp_path / "a.parquet")
+    assert read_labelled_images(file).digest == expected.digest
+
+
+def test_rows_are_read_one_after_another_whatever_the_ids(expected: LabelledImages, tmp_path: Path) -> None:
+    table = expected.table[["path", "image_id", "dx"]].sample(frac=1, random_state=0)
+    file = packed(table, tmp_path / "a.parquet", rows_in_group=5)
+    containers._row_group.cache_clear()
+    found = read_labelled_images(file)
+    paths = found.table["path"].tolist()
+    inspect_images(paths)
+    decoded_pixels(paths, found.digest, 8, 8, tmp_path)
+    # Ten groups for each of the three, and few again for threads that fall behind; by ids it is about 120.
+    assert containers._row_group.cache_info().misses < 75
+
+
+def test_where_images_of_parquet_are_not_read_that_is_told(
+    expected: LabelledImages, shards: Path, tmp_path: Path
+) -> None:
+    part = packed(expected.table[["path", "dx"]][:7], shards / "data" / "more" / "0.parquet")
+    told = f"1 table with images not read: {part}"
+    assert told in read_labelled_images(shards).warnings
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        archive.write(shards / "data" / "train-00000-of-00001.parquet", "train.parquet")
+    with pytest.raises(DataError, match=r"set.zip/train.parquet: the images in it are read .* unpack it"):
+        read_labelled_images(tmp_path / "set.zip")
+    beside = tmp_path / "beside"
+    packed(expected.table[["path", "image_id"]], beside / "data" / "train.parquet")
+    expected.table[["image_id", "dx"]].to_csv(beside / "labels.csv", index=False)
+    with pytest.raises(DataError, match=r"There are diagnoses in .*labels.csv: write them into that table"):
+        read_labelled_images(beside)
+    with pytest.raises(DataError, match=r"may lie in .*train.parquet: images of Parquet are read from a column"):
+        read_labelled_images(beside / "labels.csv")
+    refused = invoke("score", str(shards), "--out", str(tmp_path / "out.csv"), "--model", "pretrained")
+    assert "; of Parquet files that hold images, give one at a time" in error_line(refused)
 
 
 def test_a_report_has_a_row_for_each_image_of_a_parquet_file(
