@@ -38,8 +38,8 @@ def move_store(
 
     Raises
     ------
-    UsageError
-        If the store is not an SQLite database, or `new` is not a folder.
+    MissingError
+        If the store is not an SQLite database, `new` is not a folder, or artifacts still lie below `old` and not there.
     RegistryError
         If no path of the store is below `old`.
     """

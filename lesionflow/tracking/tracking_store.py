@@ -273,6 +273,11 @@ def move_addresses(old: Path, new: Path, address: str) -> tuple[int, Path]:
                     known.add(os.path.dirname(path) if table == "experiments" else "")
                     if Path(path).is_relative_to(old):
                         target = new / Path(path).relative_to(old)
+                        if os.path.exists(path) and not os.path.exists(target):
+                            raise MissingError(
+                                f"{path} is where the store says, and {target} is not there; give the folder that it "
+                                "was moved from, then the one that it was moved to"
+                            )
                         moved = target.as_uri() if value.startswith("file:") else local_address(target)
                         changes.append((f"UPDATE {table} SET {column} = ? WHERE rowid = ?", (moved, rowid)))
         if not changes:

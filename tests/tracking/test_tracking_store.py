@@ -133,6 +133,23 @@ def test_artifacts_stay_in_their_folder_whatever_it_is_called(
     assert [path.name for path in tmp_path.iterdir()] == [later]
 
 
+def test_paths_that_lead_to_their_artifacts_are_not_rewritten_to_where_there_are_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    mlflow.set_tracking_uri(None)  # type: ignore[arg-type]
+    connect(writes=True)
+    run = mlflow.MlflowClient().create_run(find_or_create_experiment("moles")).info
+    mlflow.MlflowClient().log_text(run.run_id, "here", "a.txt")
+    refused = invoke("move-store", ".", "../elsewhere")
+    assert refused.exit_code == 1 and "give the folder that it was moved from, then the one" in error_line(refused)
+    assert mlflow.MlflowClient().get_run(run.run_id).info.artifact_uri == run.artifact_uri
+    assert {path.name for path in tmp_path.glob("here/*")} == {"mlflow.db", "mlruns"}
+
+
 def test_of_a_deleted_experiment_it_is_said_what_restoring_it_brings_back(tmp_path: Path) -> None:
     mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
     client, experiment = mlflow.MlflowClient(), find_or_create_experiment("moles")
