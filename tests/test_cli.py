@@ -173,6 +173,12 @@ def test_the_option_that_another_program_words_longer_or_shorter_is_suggested(ar
     assert result.exit_code == 2 and told in result.stderr
 
 
+def test_of_a_pattern_that_the_shell_made_thousands_of_only_the_first_are_told() -> None:
+    result = invoke("score", *(f"moles/{number:05}.jpg" for number in range(5000)), "--out", "results.csv")
+    assert result.exit_code == 2 and "(moles/00001.jpg" in result.stderr and len(result.stderr) < 1000
+    assert " ...); put a pattern in quotation marks" in result.stderr
+
+
 def test_variables_are_of_one_option_or_meant_for_several() -> None:
     shared = {name: options for name, options in variables().items() if len(options) > 1}
     assert set(shared) == {"LESIONFLOW_CACHE", "MLFLOW_TRACKING_URI", "MLFLOW_EXPERIMENT_NAME"}

@@ -9,6 +9,7 @@ import getpass
 import os
 import re
 import tempfile
+import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from lesionflow.options import check_needed
 from lesionflow.storage.location import file_path
 
 _ALIKE = 0.8  # from which similarity on an option is suggested: --quiet is not --quality
+_WIDEST_EXTRA = 200  # characters of a message that lists the arguments too many, of which a pattern makes thousands
 _WIDEST = 30  # characters of a name before its description goes on the next line; Click's own
 
 
@@ -160,7 +162,8 @@ class Command(click.Command):
             takes_pattern = any(each.name == "source" for each in self.params)
             if takes_pattern and error.message.startswith("Got unexpected extra argument"):
                 told = "put a pattern in quotation marks, or list many files in one and write @FILE"
-                raise click.UsageError(f"{error.message}; {told}", error.ctx) from error
+                extra = textwrap.shorten(error.message, _WIDEST_EXTRA, placeholder=" ...)")
+                raise click.UsageError(f"{extra}; {told}", error.ctx) from error
             raise
 
     def invoke(self, ctx: click.Context) -> Any:
