@@ -319,15 +319,17 @@ def few_of(predictions: LabelledPredictions, unit: str = "images") -> list[str]:
 
 
 def near_chance(metrics: Mapping[str, Estimate], diagnoses: int) -> str:
-    """A warning if balanced accuracy is hardly above chance for this number of diagnoses; else empty.
+    """A warning if balanced accuracy is not clearly above chance for this number of diagnoses; else empty.
 
     That is where its interval reaches down to it, or less than a tenth of the way from it to 1 is gone.
     """
     found, chance = metrics.get(DECIDING), 1 / diagnoses
     if found is None or not (found.low <= chance or found.value < chance + 0.1 * (1 - chance)):
         return ""
-    told = f"Balanced accuracy {with_interval(found)} is hardly above {chance:.3f}, that of guessing"
-    return f"{told}: the model has learnt little or nothing."
+    far = found.value >= chance + 0.1 * (1 - chance)  # with an interval that reaches down to chance all the same
+    how = "not clearly above" if far else "hardly above" if found.value > chance else "no better than"
+    told = f"Balanced accuracy {with_interval(found)} is {how} {chance:.3f}, that of guessing"
+    return f"{told}: the model {'may have' if far else 'has'} learnt little or nothing."
 
 
 def with_interval(estimate: Estimate | None) -> str:

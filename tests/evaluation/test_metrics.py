@@ -14,7 +14,8 @@ from lesionflow.evaluation.measure import (
     metric_values,
     weighted_metrics,
 )
-from lesionflow.evaluation.metrics import metrics_of
+from lesionflow.evaluation.metrics import metrics_of, near_chance
+from lesionflow.model.card import Estimate
 from lesionflow.model.prediction import LabelledPredictions
 from tests.evaluation.made_up import by_hand, made_up
 from tests.evaluation.resamples import lesion_weights
@@ -302,3 +303,21 @@ def challenge_csv(image_ids: np.ndarray, columns: np.ndarray) -> io.StringIO:
         writer.writerow([name.replace("I", "ISIC_"), *row])
     file.seek(0)
     return file
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "told"),
+    [
+        (0.0, float("nan"), "is no better than 0.143, that of guessing: the model has learnt"),
+        (0.15, 0.1, "is hardly above 0.143, that of guessing: the model has learnt"),
+        (0.6, 0.1, "is not clearly above 0.143, that of guessing: the model may have learnt"),
+    ],
+)
+def test_what_is_said_of_a_balanced_accuracy_near_chance_is_true_of_its_value(
+    value: float, low: float, told: str
+) -> None:
+    assert told in near_chance({"balanced_accuracy": Estimate(value, low, 0.9)}, 7)
+
+
+def test_nothing_is_said_of_a_balanced_accuracy_clearly_above_chance() -> None:
+    assert near_chance({"balanced_accuracy": Estimate(0.6, 0.5, 0.7)}, 7) == ""
