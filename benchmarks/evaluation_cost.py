@@ -41,7 +41,10 @@ print(sum(os.times()[:4]) - noted.at)
 MEASURE = """
 import os, sys
 import numpy as np, pandas as pd
-from lesionflow.evaluation.measure import measure
+try:
+    from lesionflow.evaluation.measure import measure
+except ImportError:  # of an earlier build
+    from lesionflow.evaluation.metrics import measure
 from lesionflow.evaluation.slices import slices
 from tests.evaluation.made_up import made_up
 measure(made_up(100), resamples=100)
