@@ -217,9 +217,11 @@ def command_line(*words: str, store: str | None = None) -> str:
 
     store : its address; None for the one that MLflow uses.
     """
-    address = shown_address(original_address(store or str(mlflow.get_tracking_uri())))
-    found = address == (_SET_BY_USER or f"sqlite:///{DEFAULT_STORE}")
-    return shlex.join(["lesionflow", *words, *([] if found else ["--tracking-uri", address])])
+    address = original_address(store or str(mlflow.get_tracking_uri()))
+    file = sqlite_file(address)
+    in_this_folder = file is not None and file.absolute() == Path(DEFAULT_STORE).absolute()
+    found = shown_address(address) == _SET_BY_USER if _SET_BY_USER else in_this_folder
+    return shlex.join(["lesionflow", *words, *([] if found else ["--tracking-uri", shown_address(address)])])
 
 
 def explain_moved(address: str, tracking_uri: str) -> str:

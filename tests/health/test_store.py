@@ -173,7 +173,7 @@ def test_a_good_store_is_told_with_champion_and_what_was_interrupted(address: st
     assert "answers in" in told["store"].found and "registered models: 1" in told["store"].found
     assert f"{NAME}/1" in told["champion"].found and "registered less than an hour ago" in told["champion"].found
     assert "all digests are right" in told["champion"].found
-    assert told["training"].advice == f"to resume it: lesionflow train --resume {run_id} --tracking-uri {address}"
+    assert told["training"].advice == f"to resume it: lesionflow train --resume {run_id}"
     assert artifacts is not None and artifacts.is_absolute()
     assert (contenders / "mlflow.db").read_bytes() == before
     assert [file.name for file in contenders.iterdir()] == ["mlflow.db"]
@@ -191,7 +191,7 @@ def test_a_spoilt_champion_is_a_problem(address: str, contenders: Path) -> None:
     checks, _ = check_store(Store(address, "as given"), NAME)
     (champion,) = (check for check in checks if check.what == "champion")
     assert champion.state == PROBLEM and "altered since it was trained (digest differs)" in champion.found
-    assert champion.advice.endswith(f": lesionflow rollback {NAME} --tracking-uri {address}")
+    assert champion.advice.endswith(f": lesionflow rollback {NAME}")
 
 
 def test_no_password_of_a_registry_apart_is_told(address: str, hanging: int, monkeypatch: pytest.MonkeyPatch) -> None:

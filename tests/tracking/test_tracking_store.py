@@ -364,6 +364,9 @@ def test_names_with_spaces_are_quoted(contenders: Path) -> None:
 
     version = find_version(NAME, 1)
     assert "lesionflow promote lesions 1 --force" in how_to_force(version)
-    assert f"lesionflow history 'my moles' --tracking-uri sqlite:///{contenders}/mlflow.db" in told_replaced(
-        "my moles", 1, 2
-    )
+    here = told_replaced("my moles", 1, 2)  # in the folder of the store, which a command finds by itself
+    assert "lesionflow history 'my moles'" in here and "--tracking-uri" not in here
+    (contenders / "elsewhere").mkdir()
+    with contextlib.chdir(contenders / "elsewhere"):
+        named = f"lesionflow history 'my moles' --tracking-uri sqlite:///{contenders}/mlflow.db"
+        assert named in told_replaced("my moles", 1, 2)
