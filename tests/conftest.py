@@ -148,7 +148,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def trained_store(demo_folder: Path, cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with mlflow.db and mlruns, in which both networks were trained on `demo_folder`, and `cnn`'s bundle."""
+    """A folder with mlflow.db and mlruns, in which both networks were trained on `demo_folder`, and their bundles."""
     return made_once(tmp_path_factory, "store", lambda folder: _train(folder, demo_folder, cache))
 
 
@@ -164,9 +164,9 @@ def _train(folder: Path, demo_folder: Path, cache: Path) -> None:
     assert result.exit_code == 0, result.output
     (folder / "train.out").write_text(result.stdout)
     (folder / "train.err").write_text(result.stderr)
-    bundles = [file.parent for file in folder.rglob("model.onnx")]
-    (cnn,) = (bundle for bundle in bundles if read_card(bundle).network == "cnn")
-    shutil.copytree(cnn, folder / "bundle")  # what tests train in copies of the store is logged beside the original
+    bundles = {read_card(file.parent).network: file.parent for file in folder.rglob("model.onnx")}
+    shutil.copytree(bundles["cnn"], folder / "bundle")  # what tests train in copies is logged beside the original
+    shutil.copytree(bundles["vgg"], folder / "vgg")
 
 
 @pytest.fixture
