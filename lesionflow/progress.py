@@ -100,18 +100,22 @@ def show_status(text: str, console: Console | None = None) -> Iterator[Callable[
         with console.status(escape(text)) as status:
             yield lambda following: status.update(escape(following))
         return
-    ended, doing = threading.Event(), [text]
+    ended = threading.Event()
+
+    def begin(following: str) -> None:
+        nonlocal text
+        text = following
 
     def tell() -> None:
         told = ""
         while not ended.wait(PLAIN_SECONDS):
-            if doing[0] != told:
-                say(told := doing[0], console=console)
+            if text != told:
+                say(told := text, console=console)
 
     teller = threading.Thread(target=tell, daemon=True)
     teller.start()
     try:
-        yield lambda following: doing.__setitem__(0, following)
+        yield begin
     finally:
         ended.set()
         teller.join()

@@ -117,7 +117,7 @@ def train(
         check_is_there(each)
     prepare_backend()
     check_model_name(registered_model)
-    # a store that is there is asked before the data are read, but none is made for a folder that is no data set
+    # A store that is there is asked before the data are read, but none is made for a folder that is no data set.
     read = _read_data(config, console, cache) if is_to_be_made(tracking_uri) else None
     address = connect(tracking_uri, writes=True, migrate=migrate)
     config, digests = _with_named_models(config, tracking_uri)
