@@ -118,11 +118,11 @@ def train(
     prepare_backend()
     check_model_name(registered_model)
     # A store that is there is asked before the data are read, but none is made for a folder that is no data set.
-    read = _read_data(config, console, cache) if is_to_be_made(tracking_uri) else None
-    address = connect(tracking_uri, writes=True, migrate=migrate)
+    address = None if is_to_be_made(tracking_uri) else connect(tracking_uri, writes=True, migrate=migrate)
     config, digests = _with_named_models(config, tracking_uri)
     config = _prepared(config, console)
-    read = read or _read_data(config, console, cache)
+    read = _read_data(config, console, cache)
+    address = address or connect(tracking_uri, writes=True)
     return _train(
         config, read, digests, None, registered_model, console, address=address, experiment=experiment, cache=cache
     )
