@@ -136,15 +136,15 @@ def test_every_field_of_the_card_is_explained(site: Path, kind: type) -> None:
         assert f"{kind.__name__.lower()}-{name}" in page.anchors
 
 
-def test_every_figure_and_column_is_explained(site: Path) -> None:
-    figures, report = (Page(site / "reference" / f"{name}.html") for name in ("figures", "report"))
-    assert {metric.name for metric in overall_metrics()} | {metric.name for metric in OF_DIAGNOSIS} <= figures.anchors
+def test_every_metric_and_column_is_explained(site: Path) -> None:
+    metrics, report = (Page(site / "reference" / f"{name}.html") for name in ("metrics", "report"))
+    assert {metric.name for metric in overall_metrics()} | {metric.name for metric in OF_DIAGNOSIS} <= metrics.anchors
     for column in report_columns():
         assert column in report.text or column.startswith("p_")
 
 
 @pytest.mark.skipif(not is_shipped(), reason="no bundle ships with this checkout")
-def test_the_explanations_have_the_figures_of_the_shipped_bundle() -> None:
+def test_the_explanations_have_the_metrics_of_the_shipped_bundle() -> None:
     card = read_card(pretrained_folder())
     calibration, test = card.calibrations["single"], card.metrics["test"]
     page = " ".join((ROOT / "docs" / "explanation" / "calibration.md").read_text().split())

@@ -39,7 +39,7 @@ def pages(root: Path) -> dict[str, str]:
         "reference/report.md": report_page((root / "batch" / "README.md").read_text()),
         "reference/label_sets.md": label_sets_page(),
         "reference/formats.md": formats_page(),
-        "reference/figures.md": figures_page(),
+        "reference/metrics.md": metrics_page(),
         "reference/card.md": card_page(),
         "reference/python.md": python_page(),
     }
@@ -233,8 +233,8 @@ def _slug(name: str) -> str:
     return name.lower().replace(" ", "-")
 
 
-def figures_page() -> str:
-    """Every figure of merit: its name in cards, evaluations and MLflow, and what it is called in words."""
+def metrics_page() -> str:
+    """Every metric: its name in cards, evaluations and MLflow, and what it is called in words."""
     shown = [entry for entry in TABLE if isinstance(entry, Metric)]
     lower = ", ".join(f"`{metric.name}`" for metric in shown if metric.better is Better.LOWER)
     *more, last = (f"`{metric.name}`" for metric in shown if metric.better is Better.NEITHER)
@@ -245,7 +245,7 @@ def figures_page() -> str:
     return (
         "\n\n".join(
             [
-                "# Figures of merit",
+                "# Metrics",
                 "By these names they stand in a bundle's card, in `metrics.json` of an evaluation and, behind "
                 "the part of the split, in MLflow, which has "
                 + ", ".join(sorted(f"`{metric.name}`" for metric in shown_at(Place.DECIDING)))
