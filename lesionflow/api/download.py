@@ -74,7 +74,7 @@ def download(
     DownloadError
         If the server, its answers or the disk prevent it.
     """
-    folder, config = path_here(folder, "folder"), configured(DownloadConfig, config, overrides)
+    folder, config = path_here(folder, "folder"), configured(download, DownloadConfig, config, overrides)
     if not config.accept_licence:
         raise UsageError(f"{TERMS}. Nothing is downloaded before that is accepted: add --accept-licence")
     with DownloadDisplay(console or stderr_console()) as display:

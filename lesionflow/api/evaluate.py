@@ -88,7 +88,7 @@ def evaluate(
     ReportError
         If the folder already holds an evaluation.
     """
-    model, config = location_text(model, "model"), configured(EvaluationConfig, config, overrides)
+    model, config = location_text(model, "model"), configured(evaluate, EvaluationConfig, config, overrides)
     if not _names_model(model) and _names_model(os.fspath(data)):
         raise UsageError(
             f"{os.fspath(data)}: a model, where labelled images belong; give the model first, then the data"

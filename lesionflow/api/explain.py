@@ -104,7 +104,7 @@ def explain(
     """
     if isinstance(config, str | os.PathLike):
         model, config = config, None
-    config = configured(ExplanationConfig, config, overrides)
+    config = configured(explain, ExplanationConfig, config, overrides)
     folder, paths = path_here(out, "out"), _found(listed(images))
     names = picture_names(paths)
     there = {name: drawn for name in names.values() if config.resume and (drawn := _drawn(folder / f"{name}.png"))}

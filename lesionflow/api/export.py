@@ -105,7 +105,7 @@ def export(
     LesionflowError
         If the model does not exist, or one of its files is missing or altered.
     """
-    config = configured(ExportConfig, config, overrides)
+    config = configured(export, ExportConfig, config, overrides)
     if config.format != BUNDLE:
         check_installed(config.format, config.precision)
     target = path_here(folder, "folder")

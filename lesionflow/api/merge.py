@@ -62,7 +62,7 @@ def merge(
     given = parts if out is None else out
     if given is None or None not in (parts, out):
         raise UsageError("merge: give the parts' --out as out, once; to= writes the report elsewhere")
-    config, share_of = configured(ReportConfig, config, overrides), Destination.of(given)
+    config, share_of = configured(merge, ReportConfig, config, overrides), Destination.of(given)
     destination = share_of if to is None else Destination.of(to)
     if share_of.location is None:
         raise UsageError("merge -: give the file that was --out for the parts")

@@ -60,7 +60,7 @@ def monitor(
     DataError
         If the reports have different models or label sets, or no predictions.
     """
-    config = configured(MonitorConfig, config, overrides)
+    config = configured(monitor, MonitorConfig, config, overrides)
     folder = None if out is None else path_here(out, "out")
     if config.registered_model is not None:
         check_model_name(config.registered_model)

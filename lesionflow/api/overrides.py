@@ -7,8 +7,8 @@ since no type checker derives a `TypedDict` from a dataclass.
 from __future__ import annotations
 
 import dataclasses
-import sys
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
 from typing import Any, TypedDict, TypeVar
 
 from lesionflow.errors import UsageError, did_you_mean
@@ -178,17 +178,17 @@ class ExportOptions(TypedDict, total=False):
     max_changed_calls: float | None
 
 
-def configured(kind: type[_Config], config: _Config | None, overrides: Mapping[str, Any]) -> _Config:
-    """The configuration with some options replaced; without one, the defaults of `kind` are used.
+def configured(
+    function: Callable[..., Any], kind: type[_Config], config: _Config | None, overrides: Mapping[str, Any]
+) -> _Config:
+    """The configuration of a function with some options replaced; without one, the defaults of `kind` are used.
 
     Raises `UsageError` for an unknown name or an invalid value.
     """
     known = [field.name for field in dataclasses.fields(kind)]
     for name in overrides:
         if name not in known:
-            # The caller may also have meant an argument that is not an option.
-            asked = sys._getframe(1).f_code
-            own = asked.co_varnames[: asked.co_argcount + asked.co_kwonlyargcount]
+            own = inspect.signature(function).parameters.keys() - {"overrides"}  # which may be meant as well
             raise UsageError(f"{kind.__name__} has no option {name!r}{did_you_mean(name, (*known, *own))}")
     if config is not None and not isinstance(config, kind):
         raise UsageError(f"config={config!r}: must be of type {kind.__name__}; give single options by their names")

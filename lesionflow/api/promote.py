@@ -78,7 +78,7 @@ def promote(
     check_model_name(name)
     if not hasattr(version, "__index__") or version < 1:  # whole numbers of numpy are taken, too
         raise UsageError(f"version={version!r}: must be a whole number from 1")
-    config, note = configured(PromotionConfig, config, overrides), checked_reason(reason)
+    config, note = configured(promote, PromotionConfig, config, overrides), checked_reason(reason)
     if force and not note:
         raise UsageError("--force overrules the gates; say why with --reason, it is kept with the version")
     if (report is None) != (truth is None):

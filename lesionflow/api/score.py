@@ -80,7 +80,7 @@ def score(
     """
     if isinstance(config, str | os.PathLike):
         model, config = config, None
-    config = configured(ScoringConfig, config, overrides)
+    config = configured(score, ScoringConfig, config, overrides)
     destination, model = Destination.of(out), location_text(model, "model")
     _refuse_own_list(location_text(source, "source"), destination.location)
     run = _Run(source, destination, model, tracking_uri, config, console)

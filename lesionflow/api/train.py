@@ -111,7 +111,7 @@ def train(
     LesionflowError
         If training cannot begin or finish; if a bundle cannot be registered, the error says where it is kept.
     """
-    config, console = configured(TrainingConfig, config, overrides), console or stderr_console()
+    config, console = configured(train, TrainingConfig, config, overrides), console or stderr_console()
     # fail fast if data are missing, Keras has no backend or the store cannot be written to
     for each in (*config.data_sets, *config.extra_sets):
         check_is_there(each)

@@ -58,7 +58,7 @@ def web(
         If the model does not exist, its files are altered, its runtime is not available, or the folder cannot be
         written.
     """
-    config = configured(WebConfig, config, overrides)
+    config = configured(web, WebConfig, config, overrides)
     folder = path_here(out, "out")
     check_folder(folder)
     with (
