@@ -11,14 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lesionflow.cli.help import command, option
-from lesionflow.cli.options import (
-    LATER,
-    cache_option,
-    options_of,
-    report_option,
-    tracking_uri_option,
-    truth_option,
-)
+from lesionflow.cli.options import LATER, cache_option, options_of, report_option, tracking_uri_option, truth_option
 from lesionflow.cli.streams import warn
 from lesionflow.cli.values import FILE, FOLDER, LABELLED, MODEL, PATH, Number, Words
 from lesionflow.datasets.label_words import UNKNOWN, LabelSetConfig, UnknownWordsError

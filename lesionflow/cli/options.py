@@ -11,17 +11,7 @@ from typing import Any
 import click
 
 from lesionflow.cli.help import option
-from lesionflow.cli.values import (
-    FILE,
-    FOLDER,
-    LOCATION,
-    MODEL,
-    PATH,
-    REGISTERED_MODEL,
-    Choice,
-    Number,
-    Words,
-)
+from lesionflow.cli.values import FILE, FOLDER, LOCATION, MODEL, PATH, REGISTERED_MODEL, Choice, Number, Words
 from lesionflow.defaults import DEFAULT_MODEL, DEFAULT_NAME, SHIPPED_LICENCE
 from lesionflow.options import SEPARATOR, option_name
 from lesionflow.scoring.config import IMAGES as IMAGES_AND_MODEL

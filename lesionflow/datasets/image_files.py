@@ -288,7 +288,7 @@ def _check_same(files_of: Mapping[str, list[str]]) -> list[str]:
     """A warning about images of which there are several files. Raises `DataError` where these differ."""
     several = [image for image, files in files_of.items() if len(files) > 1]
     # Some archives unpack each image twice; the same bytes twice do no harm, other bytes under one name do.
-    if different := [image for image in several if len(set(digests_of_files(files_of[image]))) > 1]:
+    if different := [image for image in several if len(set(contents_of_files(files_of[image])[0])) > 1]:
         raise DataError(
             f"{counted(len(different), 'image id', 'has', 'have')} several files that differ: "
             f"{first_few(files_of[different[0]])}; keep one file of each, or name it in a column path"
@@ -333,11 +333,6 @@ def _may_lie_in(folder: Path) -> str:
             "path, as Hugging Face's datasets writes it, beside which are the diagnoses; or save them as files"
         )
     return ""
-
-
-def digests_of_files(paths: Sequence[str]) -> list[str]:
-    """The SHA-256 of each image's bytes, as `contents_of_files` has it. Raises what that raises."""
-    return contents_of_files(paths)[0]
 
 
 def contents_of_files(paths: Sequence[str]) -> tuple[list[str], list[int]]:

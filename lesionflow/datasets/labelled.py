@@ -53,12 +53,7 @@ from lesionflow.datasets.published import find_layout, read_published
 from lesionflow.datasets.raw_labels import RawLabels, complete
 from lesionflow.diagnoses import HAM10000, LabelSet
 from lesionflow.errors import DataError, counted, first_few, os_errors_as
-from lesionflow.images.containers import (
-    HDF5_SUFFIXES,
-    PARQUET_SUFFIXES,
-    holder_of,
-    is_archive,
-)
+from lesionflow.images.containers import HDF5_SUFFIXES, PARQUET_SUFFIXES, holder_of, is_archive
 from lesionflow.images.discovery import cache_folder, is_hidden, walk_images
 from lesionflow.images.read_bytes import file_and_frame
 from lesionflow.storage.location import location_text, path_here

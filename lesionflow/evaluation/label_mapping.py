@@ -88,25 +88,8 @@ class LabelMapping:
         return np.asarray(probabilities @ np.eye(len(self.coarse))[self.indices])
 
 
-def map_labels(fine: LabelSet, coarse: LabelSet, given: Mapping[str, str], *, of_model: bool) -> LabelMapping:
-    """Derive the mapping from a finer label set to a coarser one.
-
-    What is given counts first, then the words that mean a diagnosis: its short name, its full name, and other words of
-    it that agree. What is left counts as benign or as malignant, where the coarse set has such a diagnosis.
-
-    Parameters
-    ----------
-    fine, coarse : LabelSet
-    given : mapping
-        By short name of the fine set, that of the coarse set.
-    of_model : bool
-        Whether the finer set is the model's.
-
-    Raises
-    ------
-    UsageError
-        Some diagnoses cannot be mapped; the message names them.
-    """
+def _map_labels(fine: LabelSet, coarse: LabelSet, given: Mapping[str, str], *, of_model: bool) -> LabelMapping:
+    """Map a finer label set to a coarser one. Raises `UsageError` that names diagnoses that cannot be mapped."""
     found = {name: given.get(name) or _coarse_name(name, fine, coarse) for name in fine.names}
     if unmapped := [name for name, counts_as in found.items() if not counts_as]:
         raise UsageError(
@@ -132,6 +115,9 @@ def _coarse_name(name: str, fine: LabelSet, coarse: LabelSet) -> str:
 def map_between(model: LabelSet, data: LabelSet, given: Mapping[str, str] | None = None) -> LabelMapping | None:
     """Map the label sets of a model and of data onto the coarser of both; None if they are the same.
 
+    What is given counts first, then the words that mean a diagnosis: its short name, its full name, and other words of
+    it that agree. What is left counts as benign or as malignant, where the coarse set has such a diagnosis.
+
     Parameters
     ----------
     model, data : LabelSet
@@ -154,7 +140,7 @@ def map_between(model: LabelSet, data: LabelSet, given: Mapping[str, str] | None
     errors = []
     for fine, coarse in directions:
         try:
-            return map_labels(fine, coarse, given, of_model=fine is model)
+            return _map_labels(fine, coarse, given, of_model=fine is model)
         except UsageError as error:
             errors.append(error)
     raise errors[0]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lesionflow.datasets.combined import describe_sources, split_data_sets
-from lesionflow.datasets.image_files import digests_of_files, is_there
+from lesionflow.datasets.image_files import contents_of_files, is_there
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.split import Split
 from lesionflow.errors import DataError, counted
@@ -107,7 +107,7 @@ def find_leak_of_files(
     import pandas as pd
 
     there = [path for path in paths if is_there(path)]
-    contents = dict(zip(there, digests_of_files(there), strict=True))
+    contents = dict(zip(there, contents_of_files(there)[0], strict=True))
     columns = (lesion_ids, image_ids, [contents.get(path, "") for path in paths])
     return find_leak(known, pd.DataFrame(dict(zip(DIGESTED_COLUMNS.values(), columns, strict=True)), dtype=str))
 

@@ -44,26 +44,17 @@ def decide(
     """
     probabilities = softmax(logits / calibration.temperature + np.asarray(calibration.logit_offsets or 0.0))
     farthest = np.inf if calibration.unfamiliar_above is None else calibration.unfamiliar_above
-    return decide_probabilities(probabilities, distances > farthest, calibration, prior, labels)
+    return _decide(probabilities, distances > farthest, calibration, prior, labels)
 
 
-def decide_probabilities(
+def _decide(
     probabilities: np.ndarray,
     unfamiliar: np.ndarray,
     calibration: Calibration,
     prior: tuple[float, ...],
-    labels: LabelSet = HAM10000,
+    labels: LabelSet,
 ) -> Predictions:
-    """Apply the thresholds of a calibration to calibrated probabilities.
-
-    Parameters
-    ----------
-    probabilities : (images, classes) float64
-    unfamiliar : (images,) bool
-        Whether an image is unlike those of the training.
-    calibration, prior, labels
-        As `decide` takes them.
-    """
+    """Apply thresholds to calibrated probabilities; unfamiliar: which images are unlike those of the training."""
     called = called_diagnoses(probabilities, prior, calibration.call_strength)
     nothing, trusted = np.zeros(len(called), bool), np.full(len(called), TRUSTED, dtype="<U10")
     said = Predictions(probabilities, called, nothing, trusted, label_set=labels)
@@ -179,4 +170,4 @@ def pool_predictions(
     probabilities = pool_probabilities(said.probabilities, group_of, groups, pool, labels.malignant_indices)
     unfamiliar = np.bincount(group_of, weights=said.refer == UNFAMILIAR, minlength=groups)
     mostly = unfamiliar > np.bincount(group_of, minlength=groups) / 2
-    return decide_probabilities(probabilities, mostly, calibration, prior, labels)
+    return _decide(probabilities, mostly, calibration, prior, labels)

@@ -72,7 +72,7 @@ def read_nights(reports: Sequence[Path], images: ImageSample | None = None) -> l
         if any(file == night.file for night in nights):
             raise UsageError(f"{file}: given twice; a night counts once")
         further = (LESION, *NUMBERS, *CATEGORIES, *(() if images is None else ("path",)))
-        night = reduce_night(read_report_table(file, further), images)
+        night = _reduced(read_report_table(file, further), images)
         if nights and (first := next((other for other in nights if other.model), None)) and night.model:
             check_same(first, night)
         nights.append(night)
@@ -98,16 +98,8 @@ def check_same(first: Night, night: Night) -> None:
         )
 
 
-def reduce_night(report: ReportTable, images: ImageSample | None = None) -> Night:
-    """Reduce a report to the values that nights are compared by.
-
-    Parameters
-    ----------
-    report
-        With the columns `lesion_id` and those of `NUMBERS` and `CATEGORIES`, where it has them.
-    images
-        What measures some of the images, for which the report has to have the column `path`; None for nothing.
-    """
+def _reduced(report: ReportTable, images: ImageSample | None) -> Night:
+    """Reduce a report to the values that nights are compared by; images: as `read_nights` takes it."""
     lesion_of, first = _lesions(report)
     numbers = _numbers(report, report.diagnoses)
     for name in NUMBERS:
@@ -125,7 +117,7 @@ def reduce_night(report: ReportTable, images: ImageSample | None = None) -> Nigh
         values |= {name: float(flag.mean()) for name, flag in flags.items()}
         values |= {f"median/{name}": float(np.median(numbers[name])) for name in NUMBERS if name in numbers}
     categories = {name: column for name in CATEGORIES if (column := report.texts(name)) is not None}
-    sample = sample_of(numbers, flags, categories, first)
+    sample = _sample_of(numbers, flags, categories, first)
     if images is not None and (paths := report.texts("path")) is not None:
         sample, medians = _with_images(sample, images.measure(report.file, paths[first]))
         values |= medians
@@ -145,22 +137,10 @@ def reduce_night(report: ReportTable, images: ImageSample | None = None) -> Nigh
     )
 
 
-def sample_of(
+def _sample_of(
     numbers: dict[str, np.ndarray], flags: dict[str, np.ndarray], categories: dict[str, np.ndarray], first: np.ndarray
 ) -> Sample:
-    """Take the values of one image of each lesion.
-
-    Parameters
-    ----------
-    numbers
-        By name, (images,) float64; NaN is left out.
-    flags
-        By name, (images,) bool.
-    categories
-        By name, (images,) text.
-    first
-        (images,) bool: which images are the first of their lesion.
-    """
+    """The values, (images,) each, of one image of each lesion, without NaN; first: which ones, (images,) bool."""
     chosen = {name: values[first] for name, values in numbers.items()}
     return Sample(
         {name: np.sort(values[~np.isnan(values)]) for name, values in chosen.items()},
@@ -183,7 +163,7 @@ def _with_images(sample: Sample, measured: Measured) -> tuple[Sample, dict[str, 
 
 def sample_of_validation(said: LabelledPredictions, diagnoses: tuple[str, ...]) -> Sample:
     """Return the sample of a model's validation part, with the names that nights have; said: what its bundle keeps."""
-    return sample_of(_numbers(said, diagnoses), _flags(said, diagnoses), {}, _firsts(said.lesion_ids)[0])
+    return _sample_of(_numbers(said, diagnoses), _flags(said, diagnoses), {}, _firsts(said.lesion_ids)[0])
 
 
 def _lesions(report: ReportTable) -> tuple[np.ndarray | None, np.ndarray]:

@@ -26,13 +26,7 @@ from lesionflow.model.card import CARD_FILE, DIGESTED_FILES, Card, read_card
 from lesionflow.registry.versions import Version, find_version, fitting, register_bundle
 from lesionflow.storage.temporary import temporary_folder
 from lesionflow.tracking import runs as tracking
-from lesionflow.tracking.client import (
-    active_run_id,
-    found_or_none,
-    mlflow,
-    registry_errors,
-    set_again,
-)
+from lesionflow.tracking.client import active_run_id, found_or_none, mlflow, registry_errors, set_again
 from lesionflow.tracking.resume import delete_checkpoints, find_run, logged_epochs, mark_finished
 from lesionflow.tracking.tracking_store import command_line
 from lesionflow.training.finalize import MODEL_CARD_FILE, FinalizedModel, kept_model_card

@@ -95,7 +95,7 @@ def write_artifact(
     if format in _BACKENDS:
         _write_with_keras(bundle, file, format, precision, samples)
         return file
-    model = whole_graph(card, graph)
+    model = _whole_graph(card, graph)
     if format == OPENVINO:
         _write_openvino(model.SerializeToString(), file, precision, samples)
     else:
@@ -144,20 +144,11 @@ def _write_openvino(graph: bytes, file: Path, precision: str, samples: np.ndarra
         raise OSError(errno.EIO, f"OpenVINO: {error}") from error
 
 
-def whole_graph(card: Card, graph: bytes) -> onnx.ModelProto:
+def _whole_graph(card: Card, graph: bytes) -> onnx.ModelProto:
     """Put a cast from uint8 before a bundle's graph, and its calibration behind it.
 
-    Parameters
-    ----------
-    card : Card
-    graph : bytes
-        The bundle's `model.onnx`: (batch, height, width, 3) float32 to logits and, from most, a distance.
-
-    Returns
-    -------
-    onnx.ModelProto
-        Input `image`, (batch, height, width, 3) uint8; outputs `probabilities`, (batch, classes), and `distance`,
-        (batch,), where the graph has it.
+    Input is `image`, (batch, height, width, 3) uint8; outputs are `probabilities`, (batch, classes), and the graph's
+    distance, (batch,), if it has one.
     """
     import onnx
     from onnx import TensorProto, helper, numpy_helper

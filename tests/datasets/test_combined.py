@@ -9,12 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageFilter
 
-from lesionflow.datasets.combined import (
-    check_every_diagnosis_trains,
-    describe_sources,
-    read_data_sets,
-    split_data_sets,
-)
+from lesionflow.datasets.combined import check_every_diagnosis_trains, describe_sources, read_data_sets, split_data_sets
 from lesionflow.datasets.labelled import LabelledImages, read_labelled_images
 from lesionflow.datasets.split import Split, split_by_lesion
 from lesionflow.diagnoses import HAM10000

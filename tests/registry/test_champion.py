@@ -12,13 +12,7 @@ import pytest
 from lesionflow.api.promote import promote
 from lesionflow.errors import RegistryError, UsageError
 from lesionflow.registry import champion, history
-from lesionflow.registry.champion import (
-    challenge,
-    find_champion,
-    promote_best,
-    reconcile_alias,
-    roll_back,
-)
+from lesionflow.registry.champion import challenge, find_champion, promote_best, reconcile_alias, roll_back
 from lesionflow.registry.gates import Verdict
 from lesionflow.registry.history import ChampionState, Change, line_of, read_state
 from lesionflow.registry.versions import Version, find_version, parse_address

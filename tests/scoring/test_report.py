@@ -21,13 +21,7 @@ from lesionflow.model.columns import report_columns
 from lesionflow.model.decision import decide
 from lesionflow.model.prediction import IndexedPrediction, Row
 from lesionflow.scoring import report
-from lesionflow.scoring.report import (
-    ReportLayout,
-    check_diagnoses,
-    check_isic_names,
-    check_report,
-    report_format,
-)
+from lesionflow.scoring.report import ReportLayout, check_diagnoses, check_isic_names, check_report, report_format
 from tests.scoring.write_report import write_report
 
 ROOT = Path(__file__).parents[2]

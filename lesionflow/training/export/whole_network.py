@@ -126,18 +126,10 @@ def _candidates(network: keras.Model, card: Card, count: int) -> Any:
     return itertools.chain(pooled, flat)
 
 
-def write_litert(network: keras.Model, file: Path, precision: str, samples: np.ndarray) -> None:
+def _write_litert(network: keras.Model, file: Path, precision: str, samples: np.ndarray) -> None:
     """Write a network as a `.tflite` file for one image at a time, which is what LiteRT's fast kernels take.
 
-    Parameters
-    ----------
-    network : keras.Model
-        As `whole_network` builds it.
-    file : Path
-    precision : str
-        `float32`, `float16` or `int8`.
-    samples : (images, height, width, 3) uint8
-        What int8 takes the ranges of values from.
+    samples: (images, height, width, 3) uint8, which int8 takes the ranges of values from.
     """
     import tensorflow
 
@@ -153,7 +145,7 @@ def write_litert(network: keras.Model, file: Path, precision: str, samples: np.n
     network.export(str(file), format="litert", input_signature=signature, verbose=False, **options)
 
 
-def write_torch(network: keras.Model, file: Path) -> None:
+def _write_torch(network: keras.Model, file: Path) -> None:
     """Write a network as a program of PyTorch's (`torch.export`), which runs without Keras; any number of images."""
     import torch
 
@@ -180,6 +172,6 @@ if __name__ == "__main__":
     bundle, out, asked, sampled = sys.argv[1:]
     whole = whole_network(Path(bundle))
     if out.endswith(".tflite"):
-        write_litert(whole, Path(out), asked, np.load(sampled) if sampled else np.empty((0, 1, 1, 3), np.uint8))
+        _write_litert(whole, Path(out), asked, np.load(sampled) if sampled else np.empty((0, 1, 1, 3), np.uint8))
     else:
-        write_torch(whole, Path(out))
+        _write_torch(whole, Path(out))
