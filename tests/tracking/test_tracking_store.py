@@ -1,6 +1,7 @@
 """Stores that are missing, of another MLflow or moved: nobody makes, changes or loses one by the way."""
 
 import contextlib
+import json
 import os
 import sqlite3
 import subprocess
@@ -310,22 +311,37 @@ def test_a_damaged_database_is_said_to_be_damaged(contenders: Path, tmp_path: Pa
         connect(f"sqlite:///{tmp_path}/text.db")
 
 
+COMMANDS = """
+import json, sys
+from click.testing import CliRunner
+from lesionflow.cli import main
+for line in sys.stdin:
+    done = CliRunner().invoke(main, json.loads(line))
+    print(json.dumps([done.exit_code, done.stderr]), flush=True)
+"""
+
+
 def test_a_store_that_cannot_be_written_is_said_before_any_work_in_one_line(contenders: Path) -> None:
     before = (contenders / "mlflow.db").read_bytes()
     environment = os.environ | {"PYTHONPATH": str(Path(lesionflow.__file__).parents[1])}
-    command = bound_by_permissions([sys.executable, "-m", "lesionflow"])
+    program = bound_by_permissions([sys.executable, "-c", COMMANDS])  # one: each would import MLflow
     read, write = "history", "rollback"
-    for path, mode in (contenders / "mlflow.db", 0o444), (contenders, 0o555):
-        usual = path.stat().st_mode
-        path.chmod(mode)
-        try:
-            for name in read, write:
-                done = subprocess.run([*command, name, NAME], capture_output=True, text=True, env=environment)
-                (line,) = done.stderr.strip().splitlines()
-                assert done.returncode == 1 and ("the tracking store failed at" in line) is (name == write), line
-                assert ("cannot be" in line and "permission" in line) is (name == write), line
-        finally:
-            path.chmod(usual)
+    with subprocess.Popen(
+        program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    ) as commands:
+        assert commands.stdin and commands.stdout
+        for path, mode in (contenders / "mlflow.db", 0o444), (contenders, 0o555):
+            usual = path.stat().st_mode
+            path.chmod(mode)
+            try:
+                for name in read, write:
+                    print(json.dumps([name, NAME]), file=commands.stdin, flush=True)
+                    exit_code, said = json.loads(commands.stdout.readline())
+                    (line,) = said.strip().splitlines()
+                    assert exit_code == 1 and ("the tracking store failed at" in line) is (name == write), line
+                    assert ("cannot be" in line and "permission" in line) is (name == write), line
+            finally:
+                path.chmod(usual)
     assert (contenders / "mlflow.db").read_bytes() == before
     prepare(f"sqlite:///{contenders / 'mlflow.db'}", writes=True)
     assert (contenders / "mlflow.db").read_bytes() == before
