@@ -1,6 +1,7 @@
 """Atomic writing of files and objects, and file locks.
 
-A lock ends with the process that holds it, however that ends.
+A lock ends with the process that holds it, however that ends. What is unfinished lies beside what it is to become, in
+a hidden folder: that of a process that was killed is removed by the next one that writes there.
 """
 
 from __future__ import annotations
@@ -10,15 +11,15 @@ import errno
 import importlib.util
 import os
 import secrets
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO
 
 from lesionflow.errors import ReportError, os_errors_as
 from lesionflow.storage.location import Location, Url
+from lesionflow.storage.temporary import claimed_folder, remove_left_behind
 
-_Either = TypeVar("_Either", Path, Url)
+_PARTIAL = ".partial-"  # in the names of folders for what is unfinished
 # Errors of file systems without hard links: FAT, and many network shares.
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
@@ -32,7 +33,8 @@ def check_writable(out: Location, overwrite: bool) -> None:
     if isinstance(out, Url):
         _check_object(out, overwrite)
         return
-    with _write_errors(out), partial_file(out) as partial:
+    remove_unfinished(out.parent)
+    with _write_errors(out):
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             os.lstat(out)  # from Python 3.14 on, `Path.exists` is False for a name that is too long
         if out.is_dir():
@@ -44,7 +46,8 @@ def check_writable(out: Location, overwrite: bool) -> None:
                 raise ReportError(f"{out}: exists already; add --overwrite or choose another name")
         if not out.parent.is_dir():
             raise ReportError(f"{out}: no such folder to write into; make it first, or choose another place")
-        with open(partial, "xb"):  # this can only be tried: permissions, read-only mounts and quotas all matter
+        # This can only be tried: permissions, read-only mounts and quotas all matter.
+        with partial_file(out) as partial, open(partial, "xb"):
             pass
 
 
@@ -53,7 +56,7 @@ def _check_object(out: Url, overwrite: bool) -> None:
 
     if out.is_dir():
         raise ReportError(f"{out}: a folder; name the file to write")
-    partial = _partial(out)
+    partial = out.with_name(f"{_start(out.name)}{secrets.token_hex(4)}")
     with _write_errors(out):
         if not overwrite and objects.is_file(out):
             raise ReportError(f"{out}: exists already; add --overwrite or choose another name")
@@ -174,30 +177,28 @@ def files_together(overwrite: bool) -> Iterator[Callable[[Location], contextlib.
 
 @contextlib.contextmanager
 def partial_file(out: Location) -> Iterator[Path]:
-    """A temporary path for `put_in_place` to rename to `out`; it is removed after the block."""
+    """A temporary path for `put_in_place` to rename to `out`; it is removed after the block.
+
+    It lies beside `out`, since renaming is only atomic within a file system. Raises `OSError`.
+    """
     if isinstance(out, Url):
         from lesionflow.storage.objects import temporary_file
 
         with temporary_file(out.suffix) as file:
             yield file
         return
-    partial = _partial(out)
-    try:
-        yield partial
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink()
+    with claimed_folder(out.parent, _start(out.name)) as folder:
+        yield folder / "whole"
 
 
-def _partial(out: _Either) -> _Either:
-    """A path beside `out`, since renaming is only atomic within a file system; a long name is truncated."""
-    start = os.fsdecode(os.fsencode(out.name)[:200])
-    return out.with_name(f".{start}.partial-{unique_suffix()}")
+def _start(name: str) -> str:
+    """How names begin of what is to become a file or folder; a long name is truncated."""
+    return f".{os.fsdecode(os.fsencode(name)[:200])}{_PARTIAL}"
 
 
-def unique_suffix() -> str:
-    """The unique end of a file name; process ids collide across hosts that share a folder."""
-    return f"{os.getpid()}x{secrets.token_hex(4)}"
+def remove_unfinished(folder: Path) -> None:
+    """Remove from a folder what processes that were killed left unfinished in it."""
+    remove_left_behind(folder, f".*{_PARTIAL}*")
 
 
 def put_in_place(partial: Path, out: Location, overwrite: bool) -> None:
@@ -238,12 +239,8 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
     An empty folder that is there already, such as a mount, is filled. Raises `OSError`.
     """
     beside = folder if folder.exists() else folder.parent
-    with (
-        made_folder(folder.parent),
-        tempfile.TemporaryDirectory(dir=beside, prefix=f".{folder.name}.partial-") as made,
-    ):
-        partial = Path(made) / "whole"  # with the usual permissions, unlike the temporary folder
-        partial.mkdir()
+    remove_unfinished(beside)
+    with made_folder(folder.parent), claimed_folder(beside, _start(folder.name)) as partial:
         yield partial
         if beside != folder:
             partial.replace(folder)
@@ -264,6 +261,31 @@ def name_new(partial: Path, out: Path) -> None:
         if os.path.lexists(out):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(out)) from error
         os.rename(partial, out)
+
+
+@contextlib.contextmanager
+def locked(file: Path, *, shared: bool = False, wait: bool = False) -> Iterator[bool]:
+    """Hold the lock of a file, which is made for it, in the block; False where another process holds it.
+
+    A lock file may be removed by who holds it. shared, wait: as for `take_lock`. Raises `OSError`.
+    """
+    while True:
+        with open(file, "ab") as opened:
+            held = take_lock(opened, shared=shared, wait=wait)
+            if held and not _is_named(opened, file):  # removed by the one before, and others lock another one
+                if wait:
+                    continue
+                held = False
+            yield held
+            return
+
+
+def _is_named(opened: BinaryIO, file: Path) -> bool:
+    """Whether an open file still has its name."""
+    try:
+        return os.path.samestat(os.fstat(opened.fileno()), file.stat())
+    except FileNotFoundError:
+        return False
 
 
 _HELD = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES}  # by another process

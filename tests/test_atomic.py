@@ -1,12 +1,16 @@
-"""Files that belong together are there together."""
+"""Files that belong together are there together, and nothing stays of a process that was killed."""
 
+import os
 import resource
 import signal
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from lesionflow.atomic import files_together, write_together
+from lesionflow.atomic import atomic_folder, check_writable, files_together, locked, write_together
 from lesionflow.errors import DataError, ReportError
 
 
@@ -55,3 +59,62 @@ def test_files_begun_together_are_all_whole_or_none_is_there(tmp_path: Path) -> 
     ):
         file.write(b"<p>new")
     assert (tmp_path / "page.html").read_text() == "<p>"
+
+
+WRITES = """
+import sys
+from pathlib import Path
+from lesionflow.atomic import atomic_folder, files_together
+folder, name = Path(sys.argv[1]), sys.argv[2]
+with atomic_folder(folder / name) as whole, files_together(overwrite=False) as begin:
+    (whole / "model.onnx").write_bytes(b"bytes")
+    with begin(folder / f"{name}.html") as file:
+        file.write(b"<p>")
+    print("begun", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_what_a_killed_process_was_writing_goes_and_what_a_living_one_writes_stays(tmp_path: Path) -> None:
+    started = [sys.executable, "-c", WRITES, str(tmp_path)]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "cwd": Path(__file__).parents[1]}
+    with (
+        subprocess.Popen([*started, "killed"], **pipes) as killed,
+        subprocess.Popen([*started, "living"], **pipes) as living,
+    ):
+        assert killed.stdout and living.stdout and killed.stdout.readline() == living.stdout.readline() == b"begun\n"
+        killed.kill()
+        killed.wait()
+        (tmp_path / ".notes.partial-mine").mkdir()  # nobody's to remove
+        assert len(os.listdir(tmp_path)) == 5
+        check_writable(tmp_path / "other.csv", overwrite=False)
+        left = {each.name.partition(".partial")[0] for each in tmp_path.iterdir()}
+        assert left == {".living", ".living.html", ".notes"} and len(os.listdir(tmp_path)) == 3
+        living.communicate()
+    assert sorted(os.listdir(tmp_path)) == [".notes.partial-mine", "living", "living.html"]
+    assert os.listdir(tmp_path / "living") == ["model.onnx"]
+
+
+def test_an_empty_folder_in_which_a_process_was_killed_is_filled_by_the_next(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", WRITES.replace('"begun", flush=True', "whole.parent, flush=True"), str(tmp_path), ""],
+        cwd=Path(__file__).parents[1], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout and Path(process.stdout.readline().strip()).parent == tmp_path
+    process.kill()
+    process.communicate()
+    assert len(os.listdir(tmp_path)) == 2
+    with atomic_folder(tmp_path) as whole:
+        (whole / "card.json").touch()
+    assert os.listdir(tmp_path) == ["card.json"]
+
+
+def test_a_lock_file_that_its_holder_removed_is_no_lock_of_the_next(tmp_path: Path) -> None:
+    file = tmp_path / "lock"
+    with locked(file) as first, locked(file) as second:
+        assert first and not second
+        file.unlink()
+        with locked(file) as third, locked(file) as fourth:
+            assert third and not fourth
+    with open(file, "ab") as waited_for, locked(file) as held:
+        assert held and os.path.samestat(os.fstat(waited_for.fileno()), file.stat())

@@ -14,7 +14,7 @@ import numpy as np
 from rich.console import Console
 
 from lesionflow.api.overrides import ExportOptions, configured
-from lesionflow.atomic import atomic_folder
+from lesionflow.atomic import atomic_folder, remove_unfinished
 from lesionflow.datasets.combined import split_data_sets
 from lesionflow.datasets.demo.demo_set import draw_demo_set
 from lesionflow.datasets.labelled import read_labelled_images
@@ -110,6 +110,7 @@ def export(
         check_installed(config.format, config.precision)
     target = path_here(folder, "folder")
     with os_errors_as(ReportError, f"{target}: cannot be written", "choose another place"):
+        remove_unfinished(target)
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
             raise ReportError(f"{target}: not an empty folder; name a new one")
     console = console or stderr_console()

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from lesionflow.atomic import atomic_write_bytes, name_new, take_lock
+from lesionflow.atomic import atomic_write_bytes, locked, name_new
 from lesionflow.datasets.licences import AUTHORS, LICENCE
 from lesionflow.dataverse.config import PARTS, DownloadConfig
 from lesionflow.dataverse.server import Cancelled, Published, PublishedFile, TransientError, Web
@@ -358,21 +358,11 @@ def working_folder(folder: Path) -> Iterator[None]:
     """
     work = folder / UNFINISHED
     work.mkdir(parents=True, exist_ok=True)
-    with open(work / "lock", "ab") as lock:
-        if not take_lock(lock):
+    with locked(work / "lock") as is_held:
+        if not is_held:
             raise DownloadError(f"{folder}: another download into it is running; wait for it or stop it")
-        if not _is_named(lock.fileno(), work / "lock"):
-            raise DownloadError(f"{folder}: another download into it has just ended; run the command again")
         yield
         shutil.rmtree(work, ignore_errors=True)
-
-
-def _is_named(descriptor: int, path: Path) -> bool:
-    """Whether an open file still has its name: the previous holder of the lock may have removed it."""
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False
 
 
 class DownloadDisplay:

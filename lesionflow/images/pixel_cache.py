@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Sequence
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lesionflow.atomic import partial_file, take_lock
+from lesionflow.atomic import partial_file, remove_unfinished
 from lesionflow.errors import DataError, ImageError, counted, first_few, os_errors_as
 from lesionflow.images import PIXELS_VERSION
 from lesionflow.images.containers import row_order
@@ -39,21 +38,10 @@ def decoded_pixels(
         told = f"{folder}: decoded pixels cannot be kept there"
         with os_errors_as(DataError, told, "choose another folder with --cache"):
             folder.mkdir(parents=True, exist_ok=True)
-            _remove_abandoned(folder)
+            remove_unfinished(folder)
             _decode_all(paths, file, height, width, progress)
     pixels: np.ndarray = np.load(file, mmap_mode="r")
     return pixels
-
-
-def _remove_abandoned(folder: Path) -> None:
-    """Remove what killed processes were decoding: a living one holds a lock on its file.
-
-    Where the file system has no locks, the second one succeeds too, and nothing is removed.
-    """
-    for left in folder.glob(".pixels-*.partial-*"):
-        with contextlib.suppress(OSError), open(left, "r+b") as first, open(left, "r+b") as second:
-            if take_lock(first) and not take_lock(second):
-                left.unlink()
 
 
 def _decode_all(
@@ -61,7 +49,6 @@ def _decode_all(
 ) -> None:
     failures: list[str] = []
     with partial_file(file) as partial, open(partial, "xb") as claimed:
-        take_lock(claimed)  # against `_remove_abandoned`
         pixels = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=(len(paths), height, width, 3))
         # Claim the space now: a full disk is an error here, but would end the process when a mapped page is written.
         os.posix_fallocate(claimed.fileno(), 0, os.path.getsize(partial))

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lesionflow.atomic import atomic_write_bytes, partial_file, put_in_place, take_lock
+from lesionflow.atomic import atomic_write_bytes, locked, partial_file, put_in_place
 from lesionflow.diagnoses import HAM10000, LabelSet
 from lesionflow.errors import DataError, LesionflowError, ReportError, counted, first_few
 from lesionflow.model.card import parse_card
@@ -99,13 +99,13 @@ def begin(folder: Location, task: Task, *, anew: bool = False) -> Iterator[Job]:
     DataError
         The source holds nothing.
     """
-    with _exclusive(folder) as partial:
+    with _exclusive(folder):
         if not anew and read_job_file(folder) is not None:
             raise ReportError(
                 f"{folder}: holds results of an earlier run of this report; add --resume to continue it, or "
                 "--overwrite to start over"
             )
-        yield _begun(folder, task, partial)
+        yield _begun(folder, task)
 
 
 @contextlib.contextmanager
@@ -119,22 +119,22 @@ def resume(folder: Location, task: Task) -> Iterator[Job]:
     DataError
         The source holds nothing.
     """
-    with _exclusive(folder) as partial:
+    with _exclusive(folder):
         before = read_job_file(folder)
         if before is None:
-            yield _begun(folder, task, partial)
+            yield _begun(folder, task)
             return
-        listing = _write_manifest(partial, task, folder)
-        fingerprint = _fingerprint(task, listing)
-        if differing := _differences(folder, before["fingerprint"], fingerprint, partial):
-            named = before.get("model", task.model)
-            its_model = f" and {shlex.join(['--model', str(named)])}" if named != task.model else ""
-            raise ReportError(
-                f"{folder}: holds an earlier run that differs: {differing}; repeat that command with "
-                f"--resume{its_model}, or start over with --overwrite and without --resume"
-            )
-        with report_errors(folder):
-            put_in_place(partial, folder / MANIFEST_FILE, overwrite=True)
+        with _manifest(folder, task) as (partial, listing):
+            fingerprint = _fingerprint(task, listing)
+            if differing := _differences(folder, before["fingerprint"], fingerprint, partial):
+                named = before.get("model", task.model)
+                its_model = f" and {shlex.join(['--model', str(named)])}" if named != task.model else ""
+                raise ReportError(
+                    f"{folder}: holds an earlier run that differs: {differing}; repeat that command with "
+                    f"--resume{its_model}, or start over with --overwrite and without --resume"
+                )
+            with report_errors(folder):
+                put_in_place(partial, folder / MANIFEST_FILE, overwrite=True)
         yield _job(folder, before, task.source.carried_columns, listing, MANIFEST_FILE, task.labels)
 
 
@@ -157,18 +157,17 @@ def join(folder: Location, task: Task, share: ShardRange, info: RunInfo) -> Iter
     with (
         _locked(folder, LOCK_FILE, "a run of the whole report, or its merge, is running", shared=True),
         _locked(folder, own_lock, f"another process is working on part {share}"),
-        partial_file(folder / MANIFEST_FILE) as partial,
     ):
-        listing = _write_manifest(partial, task, folder)
-        fingerprint = _fingerprint(task, listing)
-        manifest = _shared_manifest(listing.digest)
-        with report_errors(folder):
-            before = read_job_file(folder) or _put_shared_job(folder, fingerprint, share, partial, manifest)
-        if differing := _differences(folder, before["fingerprint"], fingerprint, partial):
-            raise ReportError(
-                f"{folder}: part {share} belongs to another job than the parts there: {differing}; give all parts the "
-                "same options and the same source, or remove that folder to start over"
-            )
+        with _manifest(folder, task) as (partial, listing):
+            fingerprint = _fingerprint(task, listing)
+            manifest = _shared_manifest(listing.digest)
+            with report_errors(folder):
+                before = read_job_file(folder) or _put_shared_job(folder, fingerprint, share, partial, manifest)
+            if differing := _differences(folder, before["fingerprint"], fingerprint, partial):
+                raise ReportError(
+                    f"{folder}: part {share} belongs to another job than the parts there: {differing}; give all parts "
+                    "the same options and the same source, or remove that folder to start over"
+                )
         if before.get("parts") != share.of:
             there = f"{before['parts']} parts" if "parts" in before else "one run"
             raise ReportError(f"{folder}: was started as {there}, not as {share.of} parts; continue with that")
@@ -255,13 +254,12 @@ def _job(
     return Job(folder, values["fingerprint"], columns, begun, listing, manifest, labels)
 
 
-def _begun(folder: Location, task: Task, partial: Path) -> Job:
+def _begun(folder: Location, task: Task) -> Job:
     """Write a new job into a folder that this process has locked."""
     remove_job(folder, keep_folder=True)
     try:
-        listing = _write_manifest(partial, task, folder)
-        values = {"fingerprint": _fingerprint(task, listing), "begun": _now(), "model": task.model}
-        with report_errors(folder):
+        with _manifest(folder, task) as (partial, listing), report_errors(folder):
+            values = {"fingerprint": _fingerprint(task, listing), "begun": _now(), "model": task.model}
             put_in_place(partial, folder / MANIFEST_FILE, overwrite=True)
             atomic_write_bytes(folder / JOB_FILE, json.dumps(values, indent=2).encode() + b"\n")
     except BaseException:
@@ -289,8 +287,16 @@ def _now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat()
 
 
+@contextlib.contextmanager
+def _manifest(folder: Location, task: Task) -> Iterator[tuple[Path, Listing]]:
+    """A list of the source, as a file to put in place. Raises `DataError` if it is empty, `ReportError`."""
+    with contextlib.ExitStack() as held:
+        with report_errors(folder):
+            partial = held.enter_context(partial_file(folder / MANIFEST_FILE))
+        yield partial, _write_manifest(partial, task, folder)
+
+
 def _write_manifest(file: Path, task: Task, folder: Location) -> Listing:
-    """List a source into a file. Raises `DataError` if it is empty, `ReportError` if the disk is full."""
 
     def lines() -> Iterator[bytes]:
         for item in task.source.inputs:
@@ -367,14 +373,11 @@ def _make_folder(folder: Location) -> None:
 
 
 @contextlib.contextmanager
-def _exclusive(folder: Location) -> Iterator[Path]:
-    """Lock a job's folder for this process; yields the path of the partial manifest."""
+def _exclusive(folder: Location) -> Iterator[None]:
+    """Lock a job's folder for this process."""
     _make_folder(folder)
-    with (
-        _locked(folder, LOCK_FILE, "another process is working on this report, or on a part of it"),
-        partial_file(folder / MANIFEST_FILE) as partial,
-    ):
-        yield partial
+    with _locked(folder, LOCK_FILE, "another process is working on this report, or on a part of it"):
+        yield
 
 
 @contextlib.contextmanager
@@ -386,11 +389,10 @@ def _locked(folder: Location, name: str, busy: str, *, shared: bool = False) -> 
     if isinstance(folder, Url):  # a lock there would outlive a killed process
         yield
         return
-    with report_errors(folder):
-        file = open(folder / name, "ab")  # noqa: SIM115 (closed below, after the caller's block)
-    with file:
-        # A lock file without a name is of a job that was finished and removed meanwhile: others lock another one.
-        if not take_lock(file, shared=shared) or not os.fstat(file.fileno()).st_nlink:
+    with contextlib.ExitStack() as taken:
+        with report_errors(folder):
+            is_held = taken.enter_context(locked(folder / name, shared=shared))
+        if not is_held:
             raise ReportError(f"{folder}: {busy}; wait for it or stop it")
         yield
 

@@ -20,6 +20,7 @@ from lesionflow.atomic import (
     files_together,
     partial_file,
     put_in_place,
+    remove_unfinished,
 )
 from lesionflow.defaults import usable_cores
 from lesionflow.diagnoses import LabelSet
@@ -132,6 +133,7 @@ class Destination:
         with report_errors(self.location, "read"):
             parts = self.parts()
             if isinstance(self.location, Path) and self.location.is_dir():
+                remove_unfinished(self.location)
                 others = sorted(set(os.listdir(self.location)) - set(parts))
                 if others:
                     raise ReportError(
@@ -368,11 +370,7 @@ def _partial_report(job: Job, destination: Destination) -> Iterator[Path]:
         return
     assert out is not None
     with partial_file(out) as file:
-        try:
-            yield file
-        finally:
-            if destination.is_folder:
-                shutil.rmtree(file, ignore_errors=True)
+        yield file
 
 
 def _publish(partial: Path, outputs: Outputs) -> None:

@@ -1,4 +1,7 @@
-"""Folders for temporary files: removed when they are no longer needed, also after a process that was killed."""
+"""Folders for temporary and unfinished files: removed when they are no longer needed.
+
+Those of a process that was killed are removed by the next one that works in the same place.
+"""
 
 from __future__ import annotations
 
@@ -27,17 +30,31 @@ def temporary_folder(kind: str = "") -> Iterator[Path]:
 
     kind: what it is for, a part of its name. Raises `StoreError` where none can be made, and where the disk is full.
     """
-    _remove_left_behind()
-    with os_errors_as(StoreError, "no folder for temporary files can be written", "set TMPDIR to one"):
-        folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{kind}-" if kind else PREFIX))
-        (folder / _FILES).mkdir()
-    lock = _locked(folder)
+    with contextlib.ExitStack() as held:
+        with os_errors_as(StoreError, "no folder for temporary files can be written", "set TMPDIR to one"):
+            place = Path(tempfile.gettempdir())
+            _sweep_once(place)
+            folder = held.enter_context(claimed_folder(place, f"{PREFIX}{kind}-" if kind else PREFIX))
+        try:
+            yield folder
+        except OSError as error:
+            if told := told_if_full(error):
+                raise StoreError(told) from error
+            raise
+
+
+@contextlib.contextmanager
+def claimed_folder(place: Path, start: str) -> Iterator[Path]:
+    """A new folder whose name starts with a text; it is removed after the block.
+
+    Where the process is killed before, `remove_left_behind` removes it. Raises `OSError`.
+    """
+    folder = Path(tempfile.mkdtemp(dir=place, prefix=start))
+    lock = None
     try:
+        lock = _locked(folder)
+        (folder / _FILES).mkdir()
         yield folder / _FILES
-    except OSError as error:
-        if told := told_if_full(error):
-            raise StoreError(told) from error
-        raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
         if lock is not None:
@@ -68,7 +85,7 @@ def _locked(folder: Path) -> BinaryIO | None:
     with contextlib.suppress(ImportError, OSError):  # a system without such locks, or a full disk
         import fcntl
 
-        file = open(folder / f"{_LOCK}-new", "xb")  # noqa: SIM115  # until the process ends
+        file = open(folder / f"{_LOCK}-new", "xb")  # noqa: SIM115  # until the folder is removed
         try:
             file.write(platform.node().encode())
             file.flush()
@@ -81,13 +98,12 @@ def _locked(folder: Path) -> BinaryIO | None:
     return None
 
 
-@functools.cache  # once in a process
-def _remove_left_behind() -> None:
-    """Remove the folders of processes of this user on this machine that were killed."""
+def remove_left_behind(place: Path, pattern: str) -> None:
+    """Remove the claimed folders of processes of this user on this machine that were killed, by pattern of names."""
     with contextlib.suppress(ImportError, OSError):
         import fcntl
 
-        for lock in Path(tempfile.gettempdir()).glob(f"{PREFIX}*/{_LOCK}"):
+        for lock in place.glob(f"{pattern}/{_LOCK}"):
             with contextlib.suppress(OSError):
                 there = os.lstat(lock)
                 if there.st_uid == os.getuid() and stat.S_ISREG(there.st_mode):  # others may put anything here
@@ -95,3 +111,8 @@ def _remove_left_behind() -> None:
                         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails where the process lives
                         if file.read() == platform.node().encode():  # locks may hold on one machine only
                             shutil.rmtree(lock.parent, ignore_errors=True)
+
+
+@functools.cache  # once in a process, which makes many
+def _sweep_once(place: Path) -> None:
+    remove_left_behind(place, f"{PREFIX}*")

@@ -12,7 +12,6 @@ import contextlib
 import datetime
 import functools
 import importlib.util
-import os
 import shlex
 import sqlite3
 import subprocess
@@ -24,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from lesionflow.atomic import name_new, take_lock, unique_suffix
+from lesionflow.atomic import locked, partial_file, put_in_place, remove_unfinished
 from lesionflow.errors import RegistryError, UsageError, counted, os_errors_as
 from lesionflow.storage.location import local_path
 from lesionflow.storage.temporary import temporary_folder
@@ -264,19 +263,11 @@ def _create(address: str) -> None:
     if file is None or (file.exists() and file.stat().st_size):  # left by an interrupted process
         ask_both(address)
         return
-    partial = file.with_name(f".{file.name}.partial-{unique_suffix()}")
-    try:
-        with registry_errors(f"making {file}"):
-            ask_both(sqlite_address(partial))
-            if file.exists():  # an empty file
-                os.replace(partial, file)
-            else:
-                name_new(partial, file)
-    except FileExistsError:  # by MLflow's own tools, or on another machine
-        pass
-    finally:
-        for left in file.parent.glob(f"{partial.name}*"):
-            left.unlink()
+    remove_unfinished(file.parent)
+    with registry_errors(f"making {file}"), partial_file(file) as partial:
+        ask_both(sqlite_address(partial))
+        with contextlib.suppress(FileExistsError):  # by MLflow's own tools, or on another machine
+            put_in_place(partial, file, overwrite=file.exists())  # an empty one
 
 
 def ask_both(address: str | None = None) -> None:
@@ -299,8 +290,7 @@ def _locked(address: str) -> Iterator[None]:
     with os_errors_as(RegistryError, f"{file}: cannot be made", "name another store with --tracking-uri"):
         file.parent.mkdir(parents=True, exist_ok=True)
         lock.touch()
-    with open(lock, "wb") as opened:
-        take_lock(opened, wait=True)
+    with locked(lock, wait=True):
         try:
             yield
         finally:

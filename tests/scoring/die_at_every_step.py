@@ -68,10 +68,11 @@ def main(images: str, bundle: str, folder: Path, shard_size: int) -> int:
         assert score_apart(images, bundle, out, shard_size) == (NOTHING_LEFT if done else FINISHED), step
         assert out.read_bytes() == undisturbed.read_bytes(), step
         left = {entry.name for entry in folder.iterdir()} - {out.name, undisturbed.name}
-        # Before the work starts, an empty file tries out whether the folder takes one; nothing else may stay.
-        assert all(name.startswith(".results.csv.partial-") for name in left), (step, left)
-        for name in (out.name, *left):
-            (folder / name).unlink()
+        # A folder for what is unfinished that had no lock yet, and so is nobody's to remove; nothing else may stay.
+        assert all(not list((folder / name).iterdir()) for name in left), (step, left)
+        out.unlink()
+        for name in left:
+            (folder / name).rmdir()
     return 0
 
 
