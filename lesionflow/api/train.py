@@ -49,6 +49,7 @@ from lesionflow.tracking.resume import (
     InterruptedRun,
     delete_checkpoints,
     find_interrupted,
+    held_training,
     mark_begun,
     mark_finished,
     telling_what_moved,
@@ -147,7 +148,8 @@ def resume(
 
     data, extra, diagnoses, labels, start_from, teacher: their new locations if they have moved; all other options are
     those of the run. Networks that are already registered are left alone. Raises as `train` does, `RegistryError`
-    if there is nothing to resume, and `DataError` or `UsageError` if something given again is not the same as before.
+    if there is nothing to resume or another process is training the run, and `DataError` or `UsageError` if something
+    given again is not the same as before.
     """
     given = {
         "data": data, "extra": extra, "diagnoses": diagnoses, "labels": labels, "start_from": start_from,
@@ -157,12 +159,13 @@ def resume(
     console = console or stderr_console()
     prepare_backend()
     address = connect(tracking_uri, writes=True, creates=False, migrate=migrate)
-    begun = find_interrupted(run_id, moved)
-    with telling_what_moved(vars(begun.config)):
-        config, digests = _with_named_models(begun.config, tracking_uri, begun)
-        config = _prepared(config, console)
-        read = _read_data(config, console, cache)
-        return _train(config, read, digests, begun, begun.registered_model, console, address=address, cache=cache)
+    with held_training(run_id, cache):
+        begun = find_interrupted(run_id, moved)
+        with telling_what_moved(vars(begun.config)):
+            config, digests = _with_named_models(begun.config, tracking_uri, begun)
+            config = _prepared(config, console)
+            read = _read_data(config, console, cache)
+            return _train(config, read, digests, begun, begun.registered_model, console, address=address, cache=cache)
 
 
 def _prepared(config: TrainingConfig, console: Console) -> TrainingConfig:
@@ -346,7 +349,10 @@ def _train(
     # One run over the networks' runs, where there are several. The machine's load is kept with the networks' own runs;
     # in that one it would be the same curves once more.
     resumed, title = begun.run_id if begun else None, enumerated(config.networks)
-    with tracking.run(title, experiment, system_metrics=not several, resumed=resumed) as run_id:
+    with (
+        tracking.run(title, experiment, system_metrics=not several, resumed=resumed) as run_id,
+        contextlib.nullcontext() if resumed else held_training(run_id, cache),
+    ):
         setting = config if several else each[config.networks[0]]
         tracking.log_setting(setting.parameters(), images, split)
         tracking.log_configuration(_as_used(setting), registered_model)

@@ -14,10 +14,21 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from lesionflow.atomic import locked, made_folder
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.split import Split
-from lesionflow.errors import DataError, LesionflowError, RegistryError, UsageError, add_to_message, enumerated
+from lesionflow.errors import (
+    DataError,
+    LesionflowError,
+    RegistryError,
+    UsageError,
+    add_to_message,
+    enumerated,
+    os_errors_as,
+)
+from lesionflow.images.discovery import cache_folder
 from lesionflow.options import SEPARATOR, option_name
+from lesionflow.storage.location import local_path
 from lesionflow.storage.temporary import temporary_folder
 from lesionflow.tracking.client import active_run_id, found_or_none, mlflow, registry_errors, without_password
 from lesionflow.training.config import LOCATIONS, TrainingConfig
@@ -28,6 +39,7 @@ if TYPE_CHECKING:
     from lesionflow.training.checkpoint import Checkpoint
 
 FOLDER = "checkpoint"
+LOCK_FILE = "training.lock"
 CHECKPOINT_FILES = ("even.checkpoint", "odd.checkpoint")
 # Tags that record, besides the parameters, how the training was begun.
 MODEL_TAG, PRESET_TAG = "registered_model", "preset"
@@ -88,6 +100,30 @@ def telling_what_moved(named: Mapping[str, Any]) -> Iterator[None]:
         if gone:
             add_to_message(error, f"if it has moved, give its new location beside --resume, with {enumerated(gone)}")
         raise
+
+
+@contextlib.contextmanager
+def held_training(run_id: str, cache: Path | None = None) -> Iterator[None]:
+    """Keep other processes from training the same run in the block.
+
+    The lock ends with this process, and lies beside the run's artifacts, or in the cache where those are elsewhere than
+    on this machine. Raises `RegistryError` where another process holds it, or there is no such run.
+    """
+    artifacts = local_path(find_run(run_id).info.artifact_uri)
+    file = Path(artifacts).parent / LOCK_FILE if artifacts else cache_folder(cache) / f".{run_id}.{LOCK_FILE}"
+    with contextlib.ExitStack() as held:
+        with os_errors_as(RegistryError, f"{file.parent}: cannot be written", "give its folder write permission"):
+            held.enter_context(made_folder(file.parent))
+            is_held = held.enter_context(locked(file))
+        if not is_held:
+            raise RegistryError(
+                f"run {run_id} is being trained by another process; wait for it, or stop it and resume the run then"
+            )
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                file.unlink()
 
 
 def mark_begun(config: TrainingConfig, registered_model: str, digests: Mapping[str, str]) -> None:

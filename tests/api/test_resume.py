@@ -16,14 +16,24 @@ import mlflow
 import pytest
 
 from lesionflow.datasets.demo.demo_set import draw_demo_set
+from lesionflow.errors import RegistryError
 from lesionflow.storage.temporary import PREFIX
-from lesionflow.tracking.resume import CHECKPOINT_FILES, FOLDER
+from lesionflow.tracking.resume import CHECKPOINT_FILES, FOLDER, LOCK_FILE, held_training
 from lesionflow.training.callbacks import TrainingDisplay
 from lesionflow.training.checkpoint import from_bytes
 from tests.conftest import PLAIN, error_line, invoke, light_networks, without_pictures
 
 ROOT = Path(__file__).parents[2]
 EPOCHS = 8
+TRAINS = """
+import sys, time
+from lesionflow.tracking.resume import held_training
+from lesionflow.tracking.tracking_store import connect
+connect(sys.argv[2])
+with held_training(sys.argv[1]):
+    print("holds it", flush=True)
+    time.sleep(600)
+"""
 SMALL = ("--epochs", "1", "--image-size", "16", *PLAIN)
 
 
@@ -127,6 +137,9 @@ def test_of_several_networks_the_finished_are_kept_and_the_rest_is_trained(
     def preempt(self: TrainingDisplay, logs: object = None) -> None:
         begin(self, logs)
         if self.name == "cnn":
+            parent = mlflow.active_run().data.tags["mlflow.parentRunId"]
+            with pytest.raises(RegistryError, match="is being trained by another process"), held_training(parent):
+                pass
             os.kill(os.getpid(), signal.SIGTERM)
 
     with monkeypatch.context() as patch, without_pictures(), light_networks("vgg", "cnn"):
@@ -240,8 +253,19 @@ def test_a_training_stopped_before_its_bundle_is_finished_keeps_none_and_is_resu
         watching.join()
     assert stopped.exit_code == 143 and "kept" not in stopped.stderr, stopped.output
     assert not list(temporary.glob(f"{PREFIX}*")) and not Path("lesionflow-kept").exists()  # TensorFlow leaves files
+
+    run_id = resume_command(stopped.stderr)[2]
+    with subprocess.Popen([sys.executable, "-c", TRAINS, run_id, address], cwd=ROOT, stdout=subprocess.PIPE) as other:
+        assert other.stdout and other.stdout.readline() == b"holds it\n"
+        refused = invoke("train", "--resume", run_id, *store)
+        told = f"run {run_id} is being trained by another process; wait for it, or stop it and resume the run then"
+        assert refused.exit_code == 1 and error_line(refused) == f"Error: {told}"
+        assert mlflow.MlflowClient().get_run(run_id).info.status == "KILLED"  # which is what the other one made of it
+        other.kill()
+    assert list(tmp_path.rglob(LOCK_FILE)), "a killed process leaves the file, which is not locked any more"
     with without_pictures(), light_networks():
-        resumed = invoke("train", "--resume", resume_command(stopped.stderr)[2], *store)
+        resumed = invoke("train", "--resume", run_id, *store)
+    assert not list(tmp_path.rglob(LOCK_FILE))
     assert resumed.exit_code == 0 and "resumes after epoch 1 of 1" in resumed.stderr, resumed.output
 
 
