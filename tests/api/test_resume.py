@@ -18,6 +18,7 @@ import pytest
 from lesionflow.datasets.demo.demo_set import draw_demo_set
 from lesionflow.errors import RegistryError
 from lesionflow.storage.temporary import PREFIX
+from lesionflow.tracking.client import active_run_id
 from lesionflow.tracking.resume import CHECKPOINT_FILES, FOLDER, LOCK_FILE, held_training
 from lesionflow.training.callbacks import TrainingDisplay
 from lesionflow.training.checkpoint import from_bytes
@@ -137,7 +138,7 @@ def test_of_several_networks_the_finished_are_kept_and_the_rest_is_trained(
     def preempt(self: TrainingDisplay, logs: object = None) -> None:
         begin(self, logs)
         if self.name == "cnn":
-            parent = mlflow.active_run().data.tags["mlflow.parentRunId"]
+            parent = mlflow.get_run(active_run_id()).data.tags["mlflow.parentRunId"]
             with pytest.raises(RegistryError, match="is being trained by another process"), held_training(parent):
                 pass
             os.kill(os.getpid(), signal.SIGTERM)
