@@ -394,7 +394,8 @@ function listen() {
       if (kind === "drop") droppedFiles(event.dataTransfer.items).then((found) => take(found, true));
     });
   }
-  document.addEventListener("visibilitychange", () => state.kept?.flush()); // as where the tab is closed
+  // As where the tab is closed; a page that has gone may be given no more than half a second, so before it goes, too.
+  for (const event of ["visibilitychange", "beforeunload"]) addEventListener(event, () => state.kept?.flush());
   byId("order").addEventListener("change", () => {
     state.first = 0;
     showRows();
