@@ -13,7 +13,13 @@ from lesionflow.evaluation.metrics import INTERVAL_RULE, in_words, metrics_of
 from lesionflow.evaluation.plots import Picture
 from lesionflow.evaluation.report import Evaluation, evaluation_json
 from lesionflow.evaluation.report_page import evaluation_page
-from lesionflow.evaluation.report_pictures import contact_sheet, numeric_pictures, picture_of, worst_mistakes
+from lesionflow.evaluation.report_pictures import (
+    contact_sheet,
+    numeric_pictures,
+    picture_of,
+    slices_picture,
+    worst_mistakes,
+)
 from lesionflow.model.decision import rule_of_call
 from lesionflow.model.prediction import UNFAMILIAR
 from tests.evaluation.reports import answers, by_sex, card, full_labels, report
@@ -167,7 +173,8 @@ def test_names_cannot_break_out_of_the_page() -> None:
         contact_sheet(found.about, found.predictions, mistakes, [np.zeros((4, 4, 3), np.uint8)] * len(mistakes)),
     )
     other = Picture(HOSTILE, HOSTILE, HOSTILE, b"png")
-    page = Elements(evaluation_page(dataclasses.replace(found, pictures=(*numeric_pictures(found), sheet, other))))
+    groups = picture_of("slices", slices_picture(found.about, slices, gaps, found.metrics))  # whose title names one
+    page = Elements(evaluation_page(dataclasses.replace(found, pictures=(groups, sheet, other))))
     assert "script" not in [tag for tag, _ in page.tags]
     for _, attributes in page.tags:
         assert "onerror" not in attributes and (attributes.get("src") or "data:").startswith("data:")
