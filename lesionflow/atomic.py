@@ -11,6 +11,7 @@ import errno
 import importlib.util
 import os
 import secrets
+import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
@@ -19,6 +20,7 @@ from lesionflow.errors import ReportError, os_errors_as
 from lesionflow.storage.location import Location, Url
 from lesionflow.storage.temporary import claimed_folder, remove_left_behind
 
+_OTHER = "choose another name"
 _PARTIAL = ".partial-"  # in the names of folders for what is unfinished
 # Errors of file systems without hard links: FAT, and many network shares.
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
@@ -39,11 +41,16 @@ def check_writable(out: Location, overwrite: bool) -> None:
             os.lstat(out)  # from Python 3.14 on, `Path.exists` is False for a name that is too long
         if out.is_dir():
             raise ReportError(f"{out}: a folder; name the file to write")
+        if out.is_symlink():  # to replace the link or its file would each surprise somebody
+            raise ReportError(f"{out}: a link to {os.readlink(out)}; name that file, or {_OTHER}")
         if os.path.lexists(out):
             if out.exists() and not out.is_file():
-                raise ReportError(f"{out}: not an ordinary file; choose another name")
+                raise ReportError(f"{out}: not an ordinary file; {_OTHER}")
             if not overwrite:
                 raise ReportError(f"{out}: exists already; add --overwrite or choose another name")
+            folder, there = os.stat(out.parent), os.stat(out)
+            if folder.st_mode & stat.S_ISVTX and os.geteuid() not in (0, folder.st_uid, there.st_uid):
+                raise ReportError(f"{out}: of another user, and this folder lets only its owner replace it; {_OTHER}")
         if not out.parent.is_dir():
             raise ReportError(f"{out}: no such folder to write into; make it first, or choose another place")
         # This can only be tried: permissions, read-only mounts and quotas all matter.

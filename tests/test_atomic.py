@@ -12,6 +12,7 @@ import pytest
 
 from lesionflow.atomic import atomic_folder, check_writable, files_together, locked, write_together
 from lesionflow.errors import DataError, ReportError
+from lesionflow.scoring.publish import Destination
 
 
 def test_where_one_file_fails_the_new_ones_before_it_go_again(tmp_path: Path) -> None:
@@ -59,6 +60,38 @@ def test_files_begun_together_are_all_whole_or_none_is_there(tmp_path: Path) -> 
     ):
         file.write(b"<p>new")
     assert (tmp_path / "page.html").read_text() == "<p>"
+
+
+def test_what_could_not_be_written_in_the_end_is_refused_before(tmp_path: Path) -> None:
+    (tmp_path / "night.csv").write_text("path")
+    (tmp_path / "latest.csv").symlink_to("night.csv")
+    with pytest.raises(ReportError, match=r"latest\.csv: a link to night\.csv; name that file"):
+        check_writable(tmp_path / "latest.csv", overwrite=True)
+    long = "n" * 252 + ".csv"
+    for check in check_writable, lambda out, _: Destination.of(out):
+        with pytest.raises(ReportError, match=r"\.csv: cannot be written \(File name too long\)"):
+            check(tmp_path / long, True)
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root can be another user for a moment")
+def test_the_file_of_another_user_in_a_folder_such_as_tmp_is_refused_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "theirs.csv").touch()
+    (tmp_path / "ours.csv").touch()
+    os.chown(tmp_path / "ours.csv", 65534, 65534)
+    tmp_path.chmod(0o1777)
+    monkeypatch.chdir(tmp_path)  # folders above it are root's alone
+    os.seteuid(65534)
+    try:
+        with pytest.raises(ReportError, match=r"theirs\.csv: of another user, and this folder lets only its owner"):
+            check_writable(Path("theirs.csv"), overwrite=True)
+        with pytest.raises(PermissionError):
+            os.replace("ours.csv", "theirs.csv")
+        check_writable(Path("ours.csv"), overwrite=True)
+    finally:
+        os.seteuid(0)
+    check_writable(Path("theirs.csv"), overwrite=True)
 
 
 WRITES = """

@@ -24,7 +24,7 @@ from lesionflow.atomic import (
 )
 from lesionflow.defaults import usable_cores
 from lesionflow.diagnoses import LabelSet
-from lesionflow.errors import ReportError, UsageError, first_few
+from lesionflow.errors import ReportError, UsageError, first_few, os_errors_as
 from lesionflow.model.card import AVERAGED, SINGLE, Card, parse_card
 from lesionflow.model.columns import path_with_frame, utf8
 from lesionflow.model.prediction import Row
@@ -44,7 +44,7 @@ from lesionflow.scoring.review_sample import draw_sample, sample_csv
 from lesionflow.scoring.shards import REPORT_FILE, Job, job_folder, report_errors
 from lesionflow.scoring.summary import Counts, build_summary, provenance, summary_json
 from lesionflow.storage import objects
-from lesionflow.storage.location import Location, Url, file_path, is_denied, location_text, parse_location
+from lesionflow.storage.location import Location, Url, file_path, location_text, parse_location
 
 MANY_ROWS = 100_000  # from which several processes are worth their start
 ROWS_IN_PART = 8 * ROWS_IN_GROUP  # of a folder of Parquet parts: files of some ten MiB
@@ -92,8 +92,12 @@ class Destination:
             return cls(None)
         is_folder = text.endswith("/") and bool(text.strip("/"))
         location = parse_location(text.rstrip("/") if is_folder else out)
-        if isinstance(location, Path) and is_denied(location):
-            raise ReportError(f"{text}: cannot be written (Permission denied); choose another place")
+        if isinstance(location, Path):
+            with (
+                os_errors_as(ReportError, f"{text}: cannot be written", "choose another place"),
+                contextlib.suppress(FileNotFoundError, NotADirectoryError),
+            ):
+                os.stat(location)  # denied, or with a name that is too long
         if location.is_dir() and not is_folder:  # said before its ending is looked at, which says nothing then
             raise ReportError(f"{location}: a folder; name the file to write, or {location}/ for a folder of Parquet")
         return cls(location, is_folder)
