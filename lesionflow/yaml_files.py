@@ -7,11 +7,12 @@ from typing import Any
 
 from lesionflow.errors import MissingError, UsageError
 
+_TEXT, _MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
 MAXIMUM_SETTINGS_BYTES = 2**20  # of settings; parsing that many takes half a minute
 
 
 def read_yaml(file: Path, named: str) -> Any:
-    """Return the values of a YAML file.
+    """Return the values of a YAML file. Keys are text as it is written: YAML makes false of `no`, and 8 of `010`.
 
     Parameters
     ----------
@@ -31,9 +32,10 @@ def read_yaml(file: Path, named: str) -> Any:
 
     try:
         text = read_settings_text(file, named)
-        if fault := _fault(yaml.compose(text, Loader=yaml.SafeLoader), set()):
+        document = yaml.compose(text, Loader=yaml.SafeLoader)
+        if fault := _fault(document, set()):
             raise UsageError(f"{named}: {fault}")
-        return yaml.safe_load(text)
+        return None if document is None else yaml.SafeLoader("").construct_document(document)
     except OSError as error:
         raise MissingError(f"{named}: cannot be read ({error.strerror})") from error
     except RecursionError as error:
@@ -54,7 +56,7 @@ def read_settings_text(file: Path, named: str) -> str:
 
 
 def _fault(node: Any, seen: set[int]) -> str:
-    """The fault of a document that cannot be intended; empty if there is none."""
+    """The fault of a document that cannot be intended; empty if there is none. Its keys become text."""
     if getattr(node, "id", "") not in ("mapping", "sequence"):
         return ""
     if id(node) in seen:
@@ -66,4 +68,7 @@ def _fault(node: Any, seen: set[int]) -> str:
         if doubled := next((str(key) for index, key in enumerate(keys) if key in keys[:index]), ""):
             return f"{doubled} is given twice; leave one out"
         values = [value for _, value in node.value]
+        for key, _ in node.value:
+            if key.id == "scalar" and key.tag != _MERGE:
+                key.tag = _TEXT
     return next(filter(None, (_fault(value, seen) for value in values)), "")

@@ -166,7 +166,10 @@ def read_label_words(source: str | os.PathLike[str] | None, labels: LabelSet = H
         if name is not None and name not in labels.names:
             known = ", ".join(labels.names)
             raise UsageError(f"--labels {file}: {word}: {name!r} is none of {known}; null leaves such images out")
-    own = {normalized(str(word)): name or "" for word, name in words.items()}
+    own: dict[str, str] = {}
+    for word, name in words.items():
+        if own.setdefault(normalized(word), name or "") != (name or ""):
+            raise UsageError(f"--labels {file}: {word} is given with two meanings, in another spelling; leave one out")
     columns = {str(key): unicodedata.normalize("NFC", str(column)) for key, column in columns.items()}
     return LabelWords(labels, own, columns, str(file))
 

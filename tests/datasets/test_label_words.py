@@ -53,6 +53,19 @@ def test_a_word_of_no_diagnosis_is_left_out_counted_and_named(table: Callable[[d
     assert warning == f"{left} images have none of the seven diagnoses and are left out: SCC ({left})"
 
 
+def test_words_of_a_file_are_those_that_are_written_there(tmp_path: Path) -> None:
+    """YAML makes false of no, null of ~, 8 of 010 and 750 of 12:30: another word of the data would get the meaning."""
+    file = tmp_path / "words.yaml"
+    file.write_text("no: nv\n~: bkl\n010: mel\n12:30: bcc\n1.50: df\n2024-01-01: vasc\n")
+    words = read_label_words(file)
+    written = [("no",), ("~",), ("010",), ("12:30",), ("1.50",), ("2024-01-01",)]
+    assert [name for _, name in words.decide(written)] == ["nv", "bkl", "mel", "bcc", "df", "vasc"]
+    assert [name for _, name in words.decide([("8",), ("false",), ("750",), ("1.5",)])] == [None] * 4
+    file.write_text("Dark spot: mel\ndark-spot: nv\n")
+    with pytest.raises(UsageError, match="dark-spot is given with two meanings, in another spelling; leave one out"):
+        read_label_words(file)
+
+
 def test_an_unknown_word_is_an_error_that_names_the_way_out(table: Callable[[dict[str, str]], Path]) -> None:
     with pytest.raises(DataError, match=r"\d+ rows with an unknown diagnosis: Mutterm.l; known are .*--labels FILE"):
         read_labelled_images(table({"nv": "Mutterm\u00e4l"}))
