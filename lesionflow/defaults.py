@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
+
+    from threadpoolctl import ThreadpoolController
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -45,6 +48,25 @@ def thread_map(function: Callable[[_Item], _Result], items: Iterable[_Item], thr
             yield waiting.popleft().result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+@functools.cache
+def _libraries() -> ThreadpoolController:
+    import numpy as np  # noqa: F401 (which brings the library that its products are computed by)
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
+@contextlib.contextmanager
+def one_thread_a_product() -> Iterator[None]:
+    """Have NumPy multiply matrices in one thread in the block; also for decorating a function.
+
+    Of small products, as of a few resamples, threads that wait for each other take several times the CPU of the work,
+    and no less time; where other processes are busy, twenty times.
+    """
+    with _libraries().limit(limits=1, user_api="blas"):
+        yield
 
 
 @contextlib.contextmanager

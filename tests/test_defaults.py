@@ -6,9 +6,15 @@ import gc
 import weakref
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from lesionflow.defaults import new_objects_collected
+from lesionflow.errors import DataError
+from lesionflow.evaluation import bootstrap
+from lesionflow.evaluation.measure import compare, measure
+from tests.evaluation.made_up import made_up
 
 
 class Circle:
@@ -60,3 +66,40 @@ def test_it_looks_less_often_meanwhile_and_as_often_as_before_afterwards(nothing
         assert meanwhile[0] > 700 and gc.get_threshold() == (700, 10, 10)
     finally:
         gc.set_threshold(*before)
+
+
+def threads_a_product() -> list[int]:
+    return [each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"]
+
+
+@pytest.fixture
+def several_threads() -> Iterator[list[int]]:
+    """As many as NumPy's library takes of two, also on a machine of one core."""
+    with threadpool_limits(2, "blas"):
+        if set(found := threads_a_product()) == {1} or not found:
+            pytest.skip("NumPy's library for products has one thread")
+        yield found
+
+
+def test_metrics_are_multiplied_in_one_thread(several_threads: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, drawn = [], bootstrap.draw_lesions
+
+    def watched(*given: int) -> Iterator[np.ndarray]:
+        for counts in drawn(*given):
+            seen.append(threads_a_product())
+            yield counts
+
+    monkeypatch.setattr(bootstrap, "draw_lesions", watched)
+    predictions = made_up(40)
+    measure(predictions, resamples=10)
+    compare(predictions, predictions, resamples=10)
+    bootstrap.resampled_sums(predictions.lesion_ids, np.ones((len(predictions), 1)), 10, seed=0)
+    assert len(seen) == 4
+    assert all(set(threads) == {1} for threads in seen)
+    assert threads_a_product() == several_threads
+
+
+def test_threads_come_back_after_an_error(several_threads: list[int]) -> None:
+    with pytest.raises(DataError, match="no images"):
+        measure(made_up(40).take(np.zeros(0, np.int64)))
+    assert threads_a_product() == several_threads

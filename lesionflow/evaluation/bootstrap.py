@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lesionflow.defaults import one_thread_a_product
 from lesionflow.model.card import Estimate
 from lesionflow.model.prediction import TRUSTED, LabelledPredictions
 
@@ -50,6 +51,7 @@ def draw_lesions(lesions: int, resamples: int, seed: int) -> Iterator[np.ndarray
         yield counts
 
 
+@one_thread_a_product()
 def resampled_sums(lesion_ids: np.ndarray, columns: np.ndarray, resamples: int, seed: int) -> np.ndarray:
     """Columns added up over the images of each resample of lesions: (images, columns) to (resamples, columns)."""
     lesions, lesion_of = np.unique(lesion_ids, return_inverse=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from lesionflow.defaults import one_thread_a_product
 from lesionflow.errors import DataError, UsageError, counted, first_few
 from lesionflow.evaluation.bootstrap import (
     calibration_gaps,
@@ -22,6 +23,7 @@ from lesionflow.model.card import Estimate
 from lesionflow.model.prediction import LabelledPredictions
 
 
+@one_thread_a_product()
 def measure(
     predictions: LabelledPredictions, *, weights: np.ndarray | None = None, resamples: int = 2000, seed: int = 0
 ) -> dict[str, Estimate]:
@@ -91,6 +93,7 @@ def metric_values(predictions: LabelledPredictions) -> dict[str, float]:
     return {name: float(values[0]) for name, values in once.items() if not np.isnan(values[0])}
 
 
+@one_thread_a_product()
 def weighted_metrics(
     predictions: LabelledPredictions, weights: np.ndarray, names: Iterable[str] | None = None
 ) -> dict[str, np.ndarray]:
@@ -185,6 +188,7 @@ def confusion_matrix(predictions: LabelledPredictions) -> np.ndarray:
     return np.bincount(labels * side + called, minlength=side * side).reshape(side, side)
 
 
+@one_thread_a_product()
 def compare(
     first: LabelledPredictions,
     second: LabelledPredictions,

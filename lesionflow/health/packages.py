@@ -25,7 +25,7 @@ from lesionflow.version import __version__
 # As in pyproject.toml; a test compares the two.
 REQUIRED = (
     "click", "jinja2", "markdown-it-py", "matplotlib", "mlflow", "numpy", "onnxruntime", "pandas", "pillow", "pooch",
-    "pyyaml", "requests", "rich", "scikit-learn", "scipy", "simplejpeg", "urllib3",
+    "pyyaml", "requests", "rich", "scikit-learn", "scipy", "simplejpeg", "threadpoolctl", "urllib3",
 )  # fmt: skip
 EXTRAS = {
     "train": ("onnx", "psutil", "tensorflow", "tf2onnx", "keras"),
