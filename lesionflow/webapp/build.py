@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import base64
 import gzip
-import hashlib
 import importlib.metadata
 import json
+import re
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -18,7 +18,7 @@ from typing import Any
 
 from lesionflow.atomic import write_together
 from lesionflow.errors import BundleError, ReportError, StoreError, first_few
-from lesionflow.model.card import SINGLE, Card
+from lesionflow.model.card import SINGLE, Card, sha256
 from lesionflow.model.columns import report_columns
 from lesionflow.model.decision import prior_of_call
 from lesionflow.storage.temporary import is_full, no_room, temporary_folder
@@ -120,12 +120,13 @@ def write_page(
     worker = [*scripts, *(_ours(name).decode() for name in (f"{runtime}.js", *WORKER_FILES))]
     written[WORKER] = _constant("lesionflowWorkerSource", "\n".join(worker))
     written[RUNTIME_FILE] = _constant("lesionflowRuntime", loaded)
-    read_by = hashlib.sha256(written[WORKER]).hexdigest()[:16]  # results that others computed are not taken for theirs
+    read_by = sha256(written[WORKER])[:16]  # results that others computed are not taken for theirs
     bundle = {"model": model_facts(label, card), "scripts": read_by, "network": _packed(network)}
     written[MODEL] = _constant("lesionflowBundle", bundle)
     written[MANIFEST] = json.dumps(_manifest(), indent=1).encode()
     written[LICENCE] = _licence(runtime)
     written["README.txt"] = _readme(label, card, runtime).encode()
+    written[INDEX] = _with_versions(written)
     written[SERVICE_WORKER] = _service_worker(written)
     write_together(folder, {name: written[name] for name in WEB_FILES}, overwrite)
     return sum(map(len, written.values()))
@@ -247,11 +248,18 @@ def _readme(label: str, card: Card, runtime: str) -> str:
     )
 
 
+def _with_versions(written: dict[str, bytes]) -> bytes:
+    """The page, which asks for its files by their content, as a browser may have kept those of an earlier page."""
+    index = written[INDEX].decode()
+    for name in re.findall(r'(?:src|href)="([^"]*)"', index):
+        index = index.replace(f'"{name}"', f'"{name}?{sha256(written[name])[:16]}"')
+    return index.encode()
+
+
 def _service_worker(written: dict[str, bytes]) -> bytes:
-    """The script that caches the page's files, with a digest as version, so that a new page replaces it."""
+    """The script that caches the page's files, of which it has the digests, so that a new page replaces it."""
     kept = [name for name in WEB_FILES if name in (*PAGE_FILES, WORKER, RUNTIME_FILE, MODEL, MANIFEST)]
-    digest = hashlib.sha256(b"".join(hashlib.sha256(written[name]).digest() for name in kept)).hexdigest()[:16]
+    files = json.dumps({name: sha256(written[name]) for name in kept})
     script = _ours(SERVICE_WORKER).decode().removeprefix('"use strict";\n')
-    return (
-        f'"use strict";\n\nconst VERSION = {json.dumps(digest)};\nconst FILES = {json.dumps(kept)};\n{script}'
-    ).encode()
+    constants = f"const VERSION = {json.dumps(sha256((files + script).encode())[:16])};\nconst FILES = {files};\n"
+    return f'"use strict";\n\n{constants}{script}'.encode()

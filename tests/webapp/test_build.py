@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from lesionflow.diagnoses import BINARY, PAD_UFES_20
-from lesionflow.model.card import ONNX_FILE, read_card
+from lesionflow.model.card import ONNX_FILE, read_card, sha256
 from lesionflow.webapp.build import LICENCE, MANIFEST, RUNTIME_FILE, SERVICE_WORKER, WEB_FILES, model_facts
 from lesionflow.webapp.runtime import LITERT, ONNX, RUNTIMES
 from tests.conftest import error_line, invoke, no_room
@@ -28,10 +28,11 @@ def constant(file: Path) -> Any:
 
 def test_all_files_are_there_and_the_service_worker_keeps_what_the_page_loads(page: Path, runtime: str) -> None:
     assert sorted(file.name for file in page.iterdir()) == sorted(WEB_FILES)
-    kept = json.loads(re.search(r"const FILES = (\[.*\]);", (page / SERVICE_WORKER).read_text())[1])  # type: ignore[index]
-    index = (page / "index.html").read_text()
-    loaded = re.findall(r'(?:src|href)="([^"]*)"', index)
-    assert len(loaded) > 8 and set(loaded) | {"index.html", MANIFEST} == set(kept)
+    kept = json.loads(re.search(r"const FILES = (\{.*\});", (page / SERVICE_WORKER).read_text())[1])  # type: ignore[index]
+    assert kept == {name: sha256((page / name).read_bytes()) for name in kept}
+    loaded = dict(re.findall(r'(?:src|href)="([^"?]*)\?([^"]*)"', (page / "index.html").read_text()))
+    assert len(loaded) > 8 and {*loaded, "index.html", MANIFEST} == set(kept)
+    assert all(kept[name].startswith(version) for name, version in loaded.items())
     assert {LITERT: "Apache License", ONNX: "Microsoft"}[runtime] in (page / LICENCE).read_text()
     readme = (page / "README.txt").read_text()
     assert all(each.integrity in readme for each in RUNTIMES[runtime]) and "Not a medical device" in readme

@@ -22,8 +22,9 @@ from lesionflow.evaluation.heatmaps import occlude
 from lesionflow.images.decode import decode
 from lesionflow.images.discovery import LEFTOVERS
 from lesionflow.images.signatures import FORMATS, SUFFIXES
+from lesionflow.model.card import sha256
 from lesionflow.model.predictor import load_predictor
-from lesionflow.webapp.build import INDEX, MODEL, PAGE_FILES, RUNTIME_FILE, WORKER, WORKER_FILES
+from lesionflow.webapp.build import INDEX, MODEL, PAGE_FILES, RUNTIME_FILE, SERVICE_WORKER, WORKER, WORKER_FILES
 from lesionflow.webapp.runtime import LITERT, ONNX, Package, read_members
 from tests.browser import text_of
 from tests.conftest import invoke
@@ -289,6 +290,14 @@ def test_what_was_dropped_and_cannot_be_read_is_a_row(opened: Chrome) -> None:
     assert rows == [[["moles/a.jpg", "unreadable"], ["moles/closed", "unreadable"]], 1]
 
 
+def replace_file(page: Path, name: str, content: bytes) -> None:
+    """Have a page with another file, as if it had been made with that."""
+    script, before = (page / SERVICE_WORKER).read_text(), sha256((page / name).read_bytes())
+    script = script.replace(f'"{before}"', f'"{sha256(content)}"').replace('VERSION = "', 'VERSION = "x')
+    (page / SERVICE_WORKER).write_text(script)
+    (page / name).write_bytes(content)
+
+
 def test_it_works_without_the_server_once_it_was_there(
     driver: Chrome, page: Path, runtime: str, tmp_path: Path
 ) -> None:
@@ -296,7 +305,7 @@ def test_it_works_without_the_server_once_it_was_there(
     images, copy = draw_images(tmp_path / "images", 3), Path(shutil.copytree(page, tmp_path / "copy"))
     worker = (copy / WORKER).read_text()
     assert ("navigator.hardwareConcurrency" in worker) == (runtime == ONNX)
-    (copy / WORKER).write_text(worker.replace("navigator.hardwareConcurrency", "4"))
+    replace_file(copy, WORKER, worker.replace("navigator.hardwareConcurrency", "4").encode())
     requests_of(driver)
     with serving(copy) as address:
         open_page(driver, address)
@@ -311,6 +320,34 @@ def test_it_works_without_the_server_once_it_was_there(
     asked = requests_of(driver)
     assert asked and all(each.startswith(address) for each in asked)
     start_anew(driver)
+
+
+def test_a_new_page_is_kept_only_where_all_of_it_is_there(driver: Chrome, page: Path, tmp_path: Path) -> None:
+    """While it is being copied, a visit may find its service worker beside the earlier model."""
+    copy = Path(shutil.copytree(page, tmp_path / "copy"))
+    update = """
+        const told = arguments[0];
+        navigator.serviceWorker.getRegistration().then(async (registration) => {
+          await registration.update();
+          const worker = registration.installing ?? registration.waiting ?? registration.active;
+          const isDone = () => ["activated", "redundant"].includes(worker.state);
+          const look = () => (isDone() ? told(worker.state) : setTimeout(look, 20));
+          look();
+        });
+    """
+    with serving(copy) as address:
+        open_page(driver, address)
+        until(driver, "navigator.serviceWorker.controller")
+        earlier = (copy / MODEL).read_bytes()
+        label = driver.find_element("id", "model").text
+        replace_file(copy, MODEL, earlier.replace(label.encode(), b"a new model"))
+        now = (copy / MODEL).read_bytes()
+        for model, state, shown in ((earlier, "redundant", label), (now, "activated", "a new model")):
+            (copy / MODEL).write_bytes(model)
+            assert driver.execute_async_script(update) == state
+            open_page(driver, address)
+            assert driver.find_element("id", "model").text == shown
+            assert driver.execute_async_script("caches.keys().then((names) => arguments[0](names.length))") == 1
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut off"])

@@ -420,7 +420,7 @@ byId("language").append(...Object.entries(LANGUAGES).map(([value, name]) => new 
 listen();
 translate();
 byId("alert").hidden = true; // without the scripts before this one it stays
-document.querySelector("script[src='runtime.js']").addEventListener("load", () => {
+document.querySelector("script[src^='runtime.js']").addEventListener("load", () => {
   if (typeof lesionflowWorkerSource !== "undefined") startWorker();
 });
 if (document.readyState === "complete") start();

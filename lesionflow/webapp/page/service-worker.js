@@ -11,11 +11,21 @@ const HEADERS = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Emb
 self.addEventListener("install", (event) => {
   const keep = async () => {
     const cache = await caches.open(CACHE);
-    await cache.addAll(FILES.map((name) => new Request(name, { cache: "reload" })));
+    await cache.addAll(Object.keys(FILES).map((name) => new Request(name, { cache: "reload" })));
+    for (const [name, digest] of Object.entries(FILES)) {
+      if ((await digestOf(await cache.match(name))) === digest) continue;
+      await caches.delete(CACHE);
+      throw new Error(`${name} is of another page`); // as while a new one is being copied; the next visit tries again
+    }
     await self.skipWaiting();
   };
   event.waitUntil(keep());
 });
+
+async function digestOf(response) {
+  const digest = await crypto.subtle.digest("SHA-256", await response.arrayBuffer());
+  return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
 
 self.addEventListener("activate", (event) => {
   const forget = async () => {
@@ -30,7 +40,7 @@ self.addEventListener("activate", (event) => {
 self.addEventListener("fetch", (event) => {
   const asked = new URL(event.request.url);
   const name = asked.href.slice(self.registration.scope.length).split(/[?#]/)[0] || "index.html";
-  if (event.request.method !== "GET" || !asked.href.startsWith(self.registration.scope) || !FILES.includes(name)) return;
+  if (event.request.method !== "GET" || !asked.href.startsWith(self.registration.scope) || !Object.hasOwn(FILES, name)) return;
   event.respondWith(kept(name, event.request));
 });
 
