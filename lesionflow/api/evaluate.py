@@ -116,7 +116,7 @@ def evaluate(
             warnings.insert(0, leak.describe(resolved.label))
         status("decoding images")
         pixels = decoded_pixels(
-            images.table["path"].tolist(), images.digest, card.height, card.width, cache,
+            *images.files, card.height, card.width, cache,
             progress=lambda done, total: status(f"decoding images: {done} of {total}"),
         )  # fmt: skip
         drawn = folder is not None or config.log

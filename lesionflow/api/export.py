@@ -208,7 +208,7 @@ def _labelled_pixels(data: str, bundle: Path, card: Card, cache: Path | None) ->
         of = f"{images.description}, without {seen} of lesions that it was trained on" if seen else images.description
     if not len(members):
         raise DataError(f"{data}: the model was trained on all of its lesions; name others with --data")
-    pixels = decoded_pixels(images.table["path"].tolist(), images.digest, card.height, card.width, cache)
+    pixels = decoded_pixels(*images.files, card.height, card.width, cache)
     table = images.table.iloc[members]
     return LabelledPixels(
         of, table["image_id"].tolist(), table["lesion_id"].tolist(), table["path"].tolist(),

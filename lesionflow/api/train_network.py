@@ -126,7 +126,7 @@ def averaged_answers(folder: Path, images: LabelledImages, members: np.ndarray, 
     """
     predictor = load_predictor(folder, threads=1, averaged=True)
     card = predictor.card
-    pixels = decoded_pixels(images.table["path"].tolist(), images.digest, card.height, card.width, cache)
+    pixels = decoded_pixels(*images.files, card.height, card.width, cache)
     probabilities = predictor.predict_many(pixels, members).probabilities / np.asarray(card.prior)
     answers = np.full((len(images.table), len(card.labels)), np.nan)
     answers[members] = probabilities / probabilities.sum(axis=1, keepdims=True)
@@ -173,7 +173,7 @@ def fit_network(
     images, beginning, teaching = material.images, material.beginning, material.teaching
     with show_status("decoding images", console) as status:
         pixels = decoded_pixels(
-            images.table["path"].tolist(), images.digest, size, size, material.cache,
+            *images.files, size, size, material.cache,
             progress=lambda done, total: status(f"decoding images: {done} of {total}"),
         )  # fmt: skip
     last, logged = last_checkpoint(run_id), logged_epochs(run_id)

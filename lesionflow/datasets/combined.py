@@ -363,8 +363,8 @@ def _same_in_light(
 
 
 def _thumbnails(table: pd.DataFrame, cache: Path | None) -> _Thumbnails:
-    digest = hashlib.sha256("\n".join(table["content"]).encode()).hexdigest()
-    pixels = np.asarray(decoded_pixels(table["path"].tolist(), digest, THUMBNAIL, THUMBNAIL, cache))
+    files = table["path"].tolist(), table["content"].tolist()
+    pixels = np.asarray(decoded_pixels(*files, THUMBNAIL, THUMBNAIL, cache))
     grey = np.asarray(pixels, np.float32).mean(axis=3).reshape(len(table), -1)
     grey -= grey.mean(axis=1, keepdims=True)
     details = np.asarray(grey / np.maximum(np.linalg.norm(grey, axis=1, keepdims=True), THUMBNAIL), np.float32)

@@ -85,6 +85,11 @@ class LabelledImages:
         return np.array([index_of[dx] for dx in self.table["dx"]], dtype=np.int64)
 
     @property
+    def files(self) -> tuple[list[str], list[str]]:
+        """The paths of the images, and the digests of their bytes."""
+        return self.table["path"].tolist(), self.table["content"].tolist()
+
+    @property
     def missing_diagnoses(self) -> tuple[str, ...]:
         """The diagnoses of the label set without images."""
         return tuple(name for name in self.label_set.names if name not in set(self.table["dx"]))

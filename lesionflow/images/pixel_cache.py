@@ -16,11 +16,12 @@ from lesionflow.images import PIXELS_VERSION
 from lesionflow.images.containers import row_order
 from lesionflow.images.decode import decode
 from lesionflow.images.discovery import cache_folder
+from lesionflow.images.read_bytes import digest_of_frame, read_named
 
 
 def decoded_pixels(
     paths: Sequence[str],
-    data_digest: str,
+    contents: Sequence[str],
     height: int,
     width: int,
     cache: Path | None = None,
@@ -28,45 +29,72 @@ def decoded_pixels(
 ) -> np.ndarray:
     """The pixels of all images, memory-mapped: (images, height, width, 3) uint8, read-only.
 
-    The file's name is a digest of all that its content depends on: the images' own digest, the size and the version of
-    the decoder. Raises `DataError` that counts and names the images that cannot be decoded.
+    contents: the digests of the images' bytes, by `read_bytes.digest_of_frame`. The file's name is a digest of all that
+    its content depends on: these, the size and the version of the decoder. Raises `DataError` that counts and names the
+    images that cannot be decoded, or have changed since their digests were taken.
     """
-    key = hashlib.sha256(f"{data_digest} {len(paths)} {height} {width} {PIXELS_VERSION}".encode()).hexdigest()[:24]
+    named = "\n".join([*contents, f"{height} {width} {PIXELS_VERSION}"])
     folder = cache_folder(cache)
-    file = folder / f"pixels-{height}x{width}-{key}.npy"
-    if not file.exists():
-        told = f"{folder}: decoded pixels cannot be kept there"
-        with os_errors_as(DataError, told, "choose another folder with --cache"):
-            folder.mkdir(parents=True, exist_ok=True)
-            remove_unfinished(folder)
-            _decode_all(paths, file, height, width, progress)
+    file = folder / f"pixels-{height}x{width}-{hashlib.sha256(named.encode()).hexdigest()[:24]}.npy"
+    kept = _kept(file, (len(paths), height, width, 3))
+    if kept is not None:
+        return kept
+    with os_errors_as(
+        DataError, f"{folder}: decoded pixels cannot be kept there", "choose another folder with --cache"
+    ):
+        folder.mkdir(parents=True, exist_ok=True)
+        remove_unfinished(folder)
+        _decode_all(paths, contents, file, height, width, progress)
     pixels: np.ndarray = np.load(file, mmap_mode="r")
     return pixels
 
 
+def _kept(file: Path, shape: tuple[int, ...]) -> np.ndarray | None:
+    """The array in a file; None where there is none, or one that was cut or is another's."""
+    try:
+        pixels: np.ndarray = np.load(file, mmap_mode="r")
+    except (OSError, ValueError, EOFError):
+        return None
+    return pixels if (pixels.shape, pixels.dtype) == (shape, np.uint8) else None
+
+
 def _decode_all(
-    paths: Sequence[str], file: Path, height: int, width: int, progress: Callable[[int, int], None]
+    paths: Sequence[str],
+    contents: Sequence[str],
+    file: Path,
+    height: int,
+    width: int,
+    progress: Callable[[int, int], None],
 ) -> None:
     failures: list[str] = []
+    changed: list[str] = []
     with partial_file(file) as partial, open(partial, "xb") as claimed:
         pixels = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=(len(paths), height, width, 3))
         # Claim the space now: a full disk is an error here, but would end the process when a mapped page is written.
         os.posix_fallocate(claimed.fileno(), 0, os.path.getsize(partial))
 
-        def decode_one(index: int) -> str | None:
+        def decode_one(index: int) -> None:
+            path = paths[index]
             try:
-                pixels[index] = decode(paths[index], height, width)
-                return None
+                data, frame = read_named(path)
+                if digest_of_frame(hashlib.sha256(data), frame or 0) != contents[index]:
+                    changed.append(path)
+                    return
+                pixels[index] = decode(data, height, width, frame or 0)
             except ImageError as error:
-                return f"{paths[index]} ({error})"
+                failures.append(f"{path} ({error})")
 
         with ThreadPoolExecutor() as threads:  # Pillow's decoders release the interpreter's lock
             order = sorted(range(len(paths)), key=lambda index: row_order(paths[index]))
-            for done, failure in enumerate(threads.map(decode_one, order), start=1):
+            for done, _ in enumerate(threads.map(decode_one, order), start=1):
                 progress(done, len(paths))
-                if failure:
-                    failures.append(failure)
-        check_all_decoded(failures, len(paths))
+        check_all_decoded(sorted(failures), len(paths))
+        if changed:
+            told = counted(len(changed), "image", "has", "have", of=len(paths))
+            raise DataError(
+                f"{told} changed since the data set was read: {first_few(sorted(changed))}; give the command again "
+                "when nothing writes there any more"
+            )
         pixels.flush()
         os.replace(partial, file)  # only a whole file ever has the final name
 

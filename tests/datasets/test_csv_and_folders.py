@@ -648,7 +648,7 @@ def test_a_frame_is_named_as_reports_do(tmp_path: Path) -> None:
     images = read_labelled_images(tmp_path / "all.csv")
     assert images.table["image_id"].tolist() == ["two.dcm#1", "two.dcm#2"] and images.warnings == (NO_LESIONS,)
     assert images.table["content"].nunique() == 2
-    pixels = decoded_pixels(images.table["path"].tolist(), images.digest, 8, 8, tmp_path / "cache")
+    pixels = decoded_pixels(*images.files, 8, 8, tmp_path / "cache")
     assert pixels.mean(axis=(1, 2, 3)).tolist() == [20, 200]
 
 

@@ -187,7 +187,7 @@ def test_rows_are_read_one_after_another_whatever_the_ids(expected: LabelledImag
     found = read_labelled_images(file)
     paths = found.table["path"].tolist()
     inspect_images(paths)
-    decoded_pixels(paths, found.digest, 8, 8, tmp_path)
+    decoded_pixels(*found.files, 8, 8, tmp_path)
     # Ten groups for each of the three, and few again for threads that fall behind; by ids it is about 120.
     assert containers._row_group.cache_info().misses < 75
 

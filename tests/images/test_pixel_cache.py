@@ -1,3 +1,4 @@
+import hashlib
 import os
 import shutil
 import signal
@@ -19,7 +20,7 @@ def test_decodes_once_and_in_order(demo_folder: Path, tmp_path: Path, monkeypatc
     images = read_labelled_images(demo_folder)
     paths = images.table["path"].tolist()
     calls = []
-    first = decoded_pixels(paths, images.digest, 24, 32, tmp_path, progress=lambda done, total: calls.append(done))
+    first = decoded_pixels(*images.files, 24, 32, tmp_path, progress=lambda done, total: calls.append(done))
     assert first.shape == (150, 24, 32, 3) and calls[-1] == 150
     for index in (0, 77, 149):
         np.testing.assert_array_equal(first[index], decode(paths[index], 24, 32))
@@ -28,11 +29,42 @@ def test_decodes_once_and_in_order(demo_folder: Path, tmp_path: Path, monkeypatc
         raise AssertionError("decoded a second time")
 
     monkeypatch.setattr(cache_module, "decode", never)
-    np.testing.assert_array_equal(decoded_pixels(paths, images.digest, 24, 32, tmp_path), first)
+    np.testing.assert_array_equal(decoded_pixels(*images.files, 24, 32, tmp_path), first)
     monkeypatch.undo()
-    assert decoded_pixels(paths, images.digest, 16, 16, tmp_path).shape == (150, 16, 16, 3)
-    assert decoded_pixels(paths, "another digest", 24, 32, tmp_path).shape == first.shape
+    assert decoded_pixels(*images.files, 16, 16, tmp_path).shape == (150, 16, 16, 3)
+    assert decoded_pixels(paths[:9], images.files[1][:9], 24, 32, tmp_path).shape == (9, 24, 32, 3)
     assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_a_cached_file_that_was_cut_or_is_no_array_is_decoded_again(demo_folder: Path, tmp_path: Path) -> None:
+    images = read_labelled_images(demo_folder)
+    whole = np.array(decoded_pixels(*images.files, 8, 8, tmp_path))
+    (file,) = tmp_path.iterdir()
+    content = file.read_bytes()
+    others = np.zeros((3, 8, 8, 3), np.uint8)
+    for damaged in content[:-1], content[:50], b"", b"no array", b"PK" + content:
+        file.write_bytes(damaged)
+        np.testing.assert_array_equal(decoded_pixels(*images.files, 8, 8, tmp_path), whole)
+        assert file.read_bytes() == content
+    np.save(file, others)
+    np.testing.assert_array_equal(decoded_pixels(*images.files, 8, 8, tmp_path), whole)
+
+
+def test_an_image_that_is_replaced_after_the_data_set_was_read_is_not_taken_for_the_one_before(
+    demo_folder: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(demo_folder, tmp_path / "set"))
+    images = read_labelled_images(folder)
+    first, second = sorted(folder.glob("*/*.jpg"))[:2]
+    kept = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    with pytest.raises(
+        DataError, match=rf"1 of 150 images has changed since the data set was read: .*{first.name}; give"
+    ):
+        decoded_pixels(*images.files, 8, 8, tmp_path / "cache")
+    assert not list((tmp_path / "cache").iterdir())
+    first.write_bytes(kept)
+    np.testing.assert_array_equal(decoded_pixels(*images.files, 8, 8, tmp_path / "cache")[0], decode(first, 8, 8))
 
 
 def test_unreadable_images_are_counted_and_named_and_leave_nothing(demo_folder: Path, tmp_path: Path) -> None:
@@ -42,7 +74,7 @@ def test_unreadable_images_are_counted_and_named_and_leave_nothing(demo_folder: 
         file.write_bytes(file.read_bytes()[:300])
     images = read_labelled_images(folder)
     with pytest.raises(DataError, match=r"2 of 150 images cannot be decoded: .*damaged"):
-        decoded_pixels(images.table["path"].tolist(), images.digest, 24, 24, tmp_path / "cache")
+        decoded_pixels(*images.files, 24, 24, tmp_path / "cache")
     assert not list((tmp_path / "cache").iterdir())
 
 
@@ -55,7 +87,7 @@ def told(done, total):
     print("decoding", flush=True)
     sys.stdin.read()
 
-decoded_pixels([sys.argv[1]], sys.argv[2], 16, 16, Path(sys.argv[3]), told)
+decoded_pixels([sys.argv[1]], [sys.argv[2]], int(sys.argv[3]), 16, Path(sys.argv[4]), told)
 """
 
 
@@ -63,9 +95,10 @@ def test_what_a_killed_process_decoded_goes_at_the_next_run_and_what_a_living_on
     demo_folder: Path, tmp_path: Path
 ) -> None:
     path, folder = str(next(demo_folder.glob("*/*.jpg"))), tmp_path / "cache"
+    content = hashlib.sha256(Path(path).read_bytes()).hexdigest()
     processes = {}
-    for name in ("killed", "living"):
-        command = [sys.executable, "-c", DECODES, path, name, str(folder)]
+    for name, height in ("killed", "8"), ("living", "24"):
+        command = [sys.executable, "-c", DECODES, path, content, height, str(folder)]
         processes[name] = subprocess.Popen(
             command, cwd=Path(__file__).parents[2], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
@@ -74,7 +107,7 @@ def test_what_a_killed_process_decoded_goes_at_the_next_run_and_what_a_living_on
     assert len(os.listdir(folder)) == 2
     processes["killed"].send_signal(signal.SIGKILL)
     processes["killed"].communicate()
-    decoded_pixels([path], "next", 16, 16, folder)
+    decoded_pixels([path], [content], 16, 16, folder)
     assert len(os.listdir(folder)) == 2
     processes["living"].communicate()
     assert processes["living"].returncode == 0
@@ -90,4 +123,4 @@ def test_up_to_twenty_unreadable_images_are_named_and_where_all_are_listed() -> 
 def test_a_cache_that_cannot_be_written_says_so(demo_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match="--cache"):
-        decoded_pixels([], "digest", 8, 8, tmp_path / "file" / "cache")
+        decoded_pixels([], [], 8, 8, tmp_path / "file" / "cache")

@@ -193,7 +193,7 @@ def test_training_sees_the_same_and_names_what_it_cannot_see(
     whole = [name for name in files() if isinstance(expected[name], tuple) and f"{name}#2" not in expected]
     images = read_labelled_images(read(whole, tmp_path / "whole"))
     paths = images.table["path"].tolist()
-    pixels = decoded_pixels(paths, images.digest, SIDE, SIDE, tmp_path / "cache")
+    pixels = decoded_pixels(*images.files, SIDE, SIDE, tmp_path / "cache")
     for path, seen in zip(paths, pixels, strict=True):
         assert np.array_equal(seen, decode(folder / Path(path).name, SIDE, SIDE))
 
@@ -202,7 +202,7 @@ def test_training_sees_the_same_and_names_what_it_cannot_see(
     images = read_labelled_images(everything)
     assert dict(describe_images(images, None).unreadable) == broken
     with pytest.raises(DataError) as caught:
-        decoded_pixels(images.table["path"].tolist(), images.digest, SIDE, SIDE, tmp_path / "cache")
+        decoded_pixels(*images.files, SIDE, SIDE, tmp_path / "cache")
     assert all(f"{everything}/{name} ({said})" in str(caught.value) for name, said in broken.items())
     assert f"{len(broken)} of {len(broken) + len(whole)} images" in str(caught.value)
 
@@ -212,7 +212,7 @@ def test_frames_that_all_have_rows_are_not_said_to_be_left_out(folder: Path, tmp
     table.write_text(f"path,dx\n{folder}/beside.dcm,nv\n{folder}/beside.dcm#2,mel\n{folder}/plain.png,bcc\n")
     images = read_labelled_images(table)
     assert not [told for told in images.warnings if "several frames" in told]
-    pixels = decoded_pixels(images.table["path"].tolist(), images.digest, SIDE, SIDE, tmp_path)
+    pixels = decoded_pixels(*images.files, SIDE, SIDE, tmp_path)
     for path, seen in zip(images.table["path"], pixels, strict=True):
         assert np.array_equal(seen, decode(*_sized(path)))
 
