@@ -38,6 +38,69 @@ _OTHERS = (
     "other", "benign", "malignant",
 )  # fmt: skip
 
+# German, Spanish, Portuguese, French and Italian for words of a label set, which decides what these mean. Only standard
+# terms that mean one thing: none for a keratosis of no kind, say, nor for warts of old age.
+_TRANSLATIONS = {
+    "melanoma": "melanom; mélanome",
+    "malignant melanoma": "malignes melanom; melanoma maligno; mélanome malin",
+    "melanoma in situ": "melanom in situ; mélanome in situ",
+    "superficial spreading melanoma":
+        "superfiziell spreitendes melanom; melanoma de extensión superficial; melanoma extensivo superficial; "
+        "mélanome à extension superficielle; melanoma a diffusione superficiale",
+    "nodular melanoma": "noduläres melanom; melanoma nodular; mélanome nodulaire; melanoma nodulare",
+    "lentigo maligna": "léntigo maligno; lentigo maligno; mélanome de dubreuilh",
+    "lentigo maligna melanoma": "lentigo maligna melanom; melanoma lentigo maligno; melanoma léntigo maligno",
+    "acral lentiginous melanoma":
+        "akrolentiginöses melanom; akral lentiginöses melanom; melanoma lentiginoso acral; "
+        "mélanome acrolentigineux; mélanome acral lentigineux; melanoma acrale lentigginoso",
+    "basal cell carcinoma":
+        "basalzellkarzinom; basalzellkarzinome; basalzellcarcinom; basaliom; carcinoma basocelular; "
+        "carcinoma de células basales; carcinome basocellulaire; carcinoma basocellulare",
+    "actinic keratosis":
+        "aktinische keratose; aktinische keratosen; queratosis actínica; queratosis actínicas; queratose actínica; "
+        "ceratose actínica; kératose actinique; kératoses actiniques; cheratosi attinica",
+    "bowen's disease":
+        "morbus bowen; bowen krankheit; enfermedad de bowen; doença de bowen; maladie de bowen; malattia di bowen",
+    "squamous cell carcinoma in situ":
+        "plattenepithelkarzinom in situ; carcinoma escamocelular in situ; carcinoma espinocelular in situ; "
+        "carcinoma epidermoide in situ; carcinome épidermoïde in situ; carcinoma squamocellulare in situ",
+    "squamous cell carcinoma":
+        "plattenepithelkarzinom; spinaliom; spinozelluläres karzinom; carcinoma escamocelular; "
+        "carcinoma espinocelular; carcinoma de células escamosas; carcinoma epidermoide; carcinome épidermoïde; "
+        "carcinome spinocellulaire; carcinoma squamocellulare; carcinoma spinocellulare",
+    "seborrheic keratosis":
+        "seborrhoische keratose; seborrhoische keratosen; seborrhoeische keratose; verruca seborrhoica; "
+        "queratosis seborreica; queratosis seborreicas; queratose seborreica; ceratose seborreica; "
+        "kératose séborrhéique; kératoses séborrhéiques; cheratosi seborroica",
+    "solar lentigo": "lentigo solaris; léntigo solar; lentigo solar; lentigo solaire; lentigo solare",
+    "lichenoid keratosis": "lichenoide keratose; queratosis liquenoide; queratose liquenoide; kératose lichénoïde",
+    "dermatofibroma": "dermatofibrom; dermatofibrome",
+    "nevus": "nävus; nävi; nævus; nevo; nevos",
+    "melanocytic nevus":
+        "melanozytärer nävus; melanozytärer naevus; melanozytäre nävi; nävuszellnävus; naevuszellnaevus; "
+        "nävuszellnaevus; nevus melanocítico; nevo melanocítico; naevus mélanocytaire; nævus mélanocytaire; "
+        "nevo melanocitico; nevi melanocitici",
+    "dysplastic nevus":
+        "dysplastischer nävus; dysplastischer naevus; nevus displásico; nevo displásico; naevus dysplasique; "
+        "nævus dysplasique; nevo displastico",
+    "atypical nevus":
+        "atypischer nävus; atypischer naevus; nevus atípico; nevo atípico; naevus atypique; "
+        "nævus atypique; nevo atipico",
+    "blue nevus":
+        "blauer nävus; blauer naevus; naevus coeruleus; nevus azul; nevo azul; naevus bleu; nævus bleu; nevo blu",
+    "spitz nevus":
+        "spitz nävus; spitz naevus; nevus de spitz; nevo de spitz; naevus de spitz; nævus de spitz; nevo di spitz",
+    "vascular lesion":
+        "gefäßläsion; vaskuläre läsion; vaskuläre läsionen; lesión vascular; lesiones vasculares; lesão vascular; "
+        "lésion vasculaire; lésions vasculaires; lesione vascolare",
+    "angioma": "angiom; angiome",
+    "hemangioma": "hämangiom; haemangiom; hémangiome; emangioma",
+    "angiokeratoma": "angiokeratom; angioqueratoma; angiokératome; angiocheratoma",
+    "pyogenic granuloma":
+        "granuloma pyogenicum; pyogenes granulom; granuloma piógeno; granuloma piogénico; granuloma piogênico; "
+        "granulome pyogénique; botriomycome; granuloma piogenico",
+}  # fmt: skip
+
 
 @dataclass(frozen=True)
 class LabelSet:
@@ -112,7 +175,19 @@ class LabelSet:
 
     @cached_property
     def words(self) -> dict[str, str]:
-        """Every known word, normalized, and the short name it means; empty for one that has no place."""
+        """Every known word, normalized, and the short name it means; empty for one that has no place.
+
+        Those of other languages mean what the English ones do, unless the set says otherwise.
+        """
+        known = dict(self._own_words)
+        for meant, words in _TRANSLATIONS.items():
+            for word in words.split("; ") if meant in self._own_words else ():
+                for form in _spellings(word):
+                    known.setdefault(form, self._own_words[meant])
+        return known
+
+    @cached_property
+    def _own_words(self) -> dict[str, str]:
         known = {normalized(word): "" for word in self.others}
         for name in self.names:
             known |= dict.fromkeys(map(normalized, (*self.aliases.get(name, ()), self.full_names[name], name)), name)
@@ -125,7 +200,7 @@ class LabelSet:
         have similar names.
         """
         asked, best, nearest = normalized(word).split(), 0.0, ""
-        for known, name in self.words.items():
+        for known, name in self._own_words.items():
             parts = known.split()
             if len(known) > 4 and len(parts) == len(asked):
                 alike = min(
@@ -146,6 +221,14 @@ def normalized(word: str) -> str:
     """
     composed = unicodedata.normalize("NFC", word)  # of an umlaut, Macs write two signs
     return re.sub(r"[\s_-]+", " ", composed.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")).strip().lower()
+
+
+def _spellings(word: str) -> list[str]:
+    """A word, and how it is written without its accents and umlauts: `melanozytaerer naevus`, `melanome`."""
+    latin = word.replace("æ", "ae").replace("ß", "ss")
+    german = latin.replace("ä", "ae").replace("ö", "oe").replace("ü", "ue")
+    bare = ["".join(filter(str.isascii, unicodedata.normalize("NFD", each))) for each in (latin, german)]
+    return [word, *bare]
 
 
 _REPORT_WORDS = {"malignant", "source", "status", "error", "model", "diagnosis", "probability", "refer"}

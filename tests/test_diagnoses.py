@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from lesionflow.datasets.label_words import read_label_words
-from lesionflow.diagnoses import BUILT_IN, HAM10000, LabelSet, normalized, read_label_set
+from lesionflow.diagnoses import _TRANSLATIONS, BUILT_IN, HAM10000, LabelSet, normalized, read_label_set
 from lesionflow.errors import MissingError, UsageError
 from lesionflow.tracking.runs import read_configuration_text
 from lesionflow.yaml_files import MAXIMUM_SETTINGS_BYTES
@@ -49,9 +49,47 @@ def test_a_word_means_what_the_set_has(name: str, word: str, meaning: str) -> No
 
 
 @pytest.mark.parametrize(
+    ("name", "meaning", "words"),
+    [
+        ("ham10000", "mel", "Melanom, mélanome, MELANOME, Malignes Melanom, melanoma maligno, Noduläres Melanom"),
+        ("ham10000", "bcc", "Basalzellkarzinom, Basaliom, carcinoma basocelular, carcinome basocellulaire"),
+        ("ham10000", "akiec", "aktinische Keratose, queratosis actínica, Morbus Bowen, Plattenepithelkarzinom in situ"),
+        ("ham10000", "bkl", "Seborrhoische Keratose, queratosis seborreica, Kératose séborrhéique"),
+        ("ham10000", "nv", "Nävus, Naevuszellnaevus, melanozytaerer_naevus, nevus melanocítico, Spitz-Nävus"),
+        ("ham10000", "vasc", "Hämangiom, Haemangiom, Angiom, granuloma piógeno, Gefäßläsion, gefaesslaesion"),
+        ("ham10000", "df", "Dermatofibrom, dermatofibrome"),
+        ("ham10000", "", "Plattenepithelkarzinom, Spinaliom, carcinoma espinocelular, carcinome épidermoïde"),
+        ("isic2019", "scc", "Plattenepithelkarzinom, Morbus Bowen, carcinome spinocellulaire"),
+        ("pad-ufes-20", "sek", "ceratose seborreica, queratose seborreica"),
+        ("binary", "malignant", "Basaliom, mélanome, carcinoma de celulas escamosas"),
+    ],
+)  # fmt: skip
+def test_standard_terms_of_other_languages_mean_what_the_english_ones_do(name: str, meaning: str, words: str) -> None:
+    assert {BUILT_IN[name].words[normalized(word)] for word in words.split(", ")} == {meaning}
+
+
+def test_words_of_several_meanings_are_not_translated(tmp_path: Path) -> None:
+    known = {word for labels in BUILT_IN.values() for word in labels.words}
+    assert not known & {
+        *map(normalized, ("Keratose", "queratosis", "Verruca", "Lentigine", "Karzinom", "Tumor", "lunar"))
+    }
+    (tmp_path / "own.yaml").write_text(OWN.replace("[wart]", "[melanom]"))
+    own = read_label_set(tmp_path / "own.yaml")
+    assert own.words["melanom"] == "" and own.words["mélanome"] == "mel"  # what the user says of a word counts
+    assert "basalzellkarzinom" not in own.words  # a set has no place for what it does not know in English
+
+
+def test_every_translation_is_of_a_word_that_a_set_has() -> None:
+    known = {word for labels in BUILT_IN.values() for word in labels.words}
+    assert {*_TRANSLATIONS} <= known and all(normalized(word) == word for word in _TRANSLATIONS)
+    forms = [word for words in _TRANSLATIONS.values() for word in words.split("; ")]
+    assert len(forms) == len({*forms}) and all(normalized(word) == word for word in forms)
+
+
+@pytest.mark.parametrize(
     ("word", "suggestion"),
     [("melanomma", "mel"), ("basal cell carcinom", "bcc"), ("dermatofibrom", "df"), ("scc", ""),
-     ("squamus cell carcinoma", ""), ("sebaceous cell carcinoma", ""), ("nbcc", ""), ("wart", "")],
+     ("squamus cell carcinoma", ""), ("sebaceous cell carcinoma", ""), ("nbcc", ""), ("wart", ""), ("mélanose", "")],
 )  # fmt: skip
 def test_only_slips_of_the_pen_get_a_suggestion(word: str, suggestion: str) -> None:
     assert HAM10000.suggestion(word) == (f" (did you mean {suggestion!r}?)" if suggestion else "")
