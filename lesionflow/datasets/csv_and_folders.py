@@ -205,7 +205,12 @@ def read_image_folder(folder: Path, words: LabelWords) -> RawLabels:
     import pandas as pd
 
     tables, warnings = dict[Path, "pd.DataFrame"](), list[str]()
-    for file in _image_folder_tables(folder):
+    files = _image_folder_tables(folder)
+    beside = _labels_beside(folder)
+    are_there = "diagnosis" in words.columns or any(has_labels(read_header(file)) for file in files)
+    if len(beside) == 1 and not are_there and all(map(holds_images, files)):
+        return read_labelled_table(beside[0], words)  # which finds them by their ids or names
+    for file in files:
         table = _read_own(file)
         image = words.named(table.columns).get("path") or image_columns(table, file, words)[0]
         folders = [os.path.basename(os.path.dirname(name)) for name in table[image]]
@@ -215,7 +220,8 @@ def read_image_folder(folder: Path, words: LabelWords) -> RawLabels:
         try:
             table = _with_columns(table, words, file)
         except DataError as error:
-            raise DataError(f"{error}{_labels_beside(folder)}") from error
+            told = f". There are diagnoses in {first_few(beside)}: write them into that table" if beside else ""
+            raise DataError(f"{error}{told}") from error
         table["dx"] = one_label(table, file, words)
         table["path"] = _joined(table["path"], file)
         warnings += unread_columns(table, file)
@@ -248,10 +254,9 @@ def _check_parts(tables: Mapping[Path, pd.DataFrame], folder: Path) -> None:
         seen |= dict.fromkeys(table.get("image_id", ()), file)
 
 
-def _labels_beside(folder: Path) -> str:
-    """The end of a message about images without diagnoses: a table beside them that has some."""
-    tables = [file for file in sorted(folder.iterdir()) if file.is_file() and has_labels(read_header(file))]
-    return f". There are diagnoses in {first_few(list(map(str, tables)))}: write them into that table" if tables else ""
+def _labels_beside(folder: Path) -> list[Path]:
+    """The tables with diagnoses in a folder."""
+    return [file for file in sorted(folder.iterdir()) if file.is_file() and has_labels(read_header(file))]
 
 
 def _image_folder_tables(folder: Path) -> list[Path]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lesionflow.datasets.ids import DATED, NUMBER, check_once, check_one_image, composed
-from lesionflow.datasets.label_table import holds_more_than_text
+from lesionflow.datasets.label_table import holds_images, holds_more_than_text, read_table
 from lesionflow.errors import DataError, ImageError, counted, enumerated, first_few
 from lesionflow.images.containers import (
     PARQUET_SUFFIXES,
@@ -53,11 +53,11 @@ _DECODING_TELLS = ("empty", "too_large")  # of files that a folder may hold as w
 
 def find_files(
     table: pd.DataFrame, images: Path, source: Path, strict: bool, warnings: list[str]
-) -> tuple[list[str], pd.DataFrame]:
-    """The image files in a folder, and the table with the names by which they are found.
+) -> tuple[dict[str, str], pd.DataFrame]:
+    """The image files in a folder, with their names, and the table with the names by which they are found.
 
-    If rows lack one, the zip archives in the folder are looked into: of them count the images that are not unpacked.
-    source: the table's file; strict: whether it is a user's own.
+    If rows lack one, the zip archives in the folder are looked into, and then its Parquet files: of them count the
+    images that are not unpacked. source: the table's file; strict: whether it is a user's own.
 
     Raises
     ------
@@ -66,14 +66,18 @@ def find_files(
     """
     left_out = LeftOut()
     folder = str(images)
-    files = list(walk_images(folder, left_out=left_out))
-    names = _names_of(files)
+    files = {file: os.path.basename(file) for file in walk_images(folder, left_out=left_out)}
+    names = _names_of(files.values())
     columns = table[[name for name in ("image_id", "other_name") if name in table.columns]]
     if not columns.isin(names).any(axis=1).all():
         broken: list[str] = []
         for archive in walk_images(folder, pattern="*.[zZ][iI][pP]"):
-            files += [file for file in _images_in(archive, broken) if stem(file) not in names]
-        names = _names_of(files)
+            packed = {file: os.path.basename(file) for file in _images_in(archive, broken)}
+            files |= {file: name for file, name in packed.items() if stem(name) not in names}
+        names = _names_of(files.values())
+        if not columns.isin(names).any(axis=1).all():
+            files |= {file: name for file, name in _images_in_parquet(images).items() if stem(name) not in names}
+            names = _names_of(files.values())
         missing = table["image_id"][~columns.isin(names).any(axis=1)].tolist()
         if broken and missing:
             told = f"{_without_file(missing, len(table))}: {first_few(missing)}"
@@ -136,7 +140,7 @@ def lie_in_archives(paths: Iterable[str], base: Path) -> bool:
     return bool(_packed([os.path.join(base, path) for path in paths], base, [], []))
 
 
-def _names_of(files: Sequence[str]) -> set[str]:
+def _names_of(files: Iterable[str]) -> set[str]:
     """The names of files, with and without their endings."""
     return {name for file in files for name in (composed(os.path.basename(file)), stem(file))}
 
@@ -148,6 +152,18 @@ def _images_in(archive: str | os.PathLike[str], broken: list[str]) -> list[str]:
     except DataError as error:
         broken.append(str(error))
         return []
+
+
+def _images_in_parquet(folder: Path) -> dict[str, str]:
+    """The images in the Parquet files in a folder or below it, and their ids or names, without endings."""
+    found: dict[str, str] = {}
+    for file in sorted(file for kind in PARQUET_SUFFIXES for file in folder.rglob(f"*{kind}")):
+        if holds_images(file):
+            table = read_table(file)
+            ids = [name for name in table.columns if re.sub(r"[\W_]+", "", name.lower()) == "imageid"]
+            for row, name in zip(table["path"], table[ids[0]] if ids else (), strict=False):
+                found[str(file.parent / row)] = stem(name)
+    return found
 
 
 def _without_file(image_ids: Sequence[str], of: int) -> str:
@@ -162,6 +178,7 @@ def with_files(table: pd.DataFrame, source: Path, incomplete: bool, warnings: li
     base = source if source.is_dir() else source.parent
     if not there.all():
         packed = _packed([file for file, _ in named[~there]], base, broken, warnings)
+        packed |= _rows_of_parquet([file for file, _ in named[~there] if file not in packed], base)
         places = [
             packed.get(file, file) + path[len(file) :] for path, (file, _) in zip(table["path"], named, strict=True)
         ]
@@ -209,6 +226,14 @@ def _packed(files: Sequence[str], base: Path, broken: list[str], warnings: list[
     return {file: places[0] for file, places in found.items()}
 
 
+def _rows_of_parquet(files: Sequence[str], base: Path) -> dict[str, str]:
+    """Where files lie in the Parquet files in a folder or below it, by their names."""
+    rows: dict[str, list[str]] = {}
+    for row, name in _images_in_parquet(base).items() if files else ():
+        rows.setdefault(name, []).append(row)
+    return {file: rows[stem(file)][0] for file in files if len(rows.get(stem(file), ())) == 1}
+
+
 def _why_not_there(path: str, base: Path) -> str:
     """The end of a message about a path without an image."""
     if holder_of(path):
@@ -227,7 +252,7 @@ def _why_not_there(path: str, base: Path) -> str:
 
 
 def match_images(
-    table: pd.DataFrame, files: Sequence[str], folder: Path, source: Path, incomplete: bool = False
+    table: pd.DataFrame, files: Mapping[str, str], folder: Path, source: Path, incomplete: bool = False
 ) -> tuple[pd.DataFrame, list[str]]:
     """Give each row the one file that is called like its `image_id`, whatever the ending unless the row names it.
 
@@ -235,8 +260,8 @@ def match_images(
     ----------
     table : DataFrame
         With the columns `image_id` and `file`, the same with the ending of a file where the table has it.
-    files : sequence of str
-        The paths of the image files that there are.
+    files : mapping of str
+        The names of the image files that there are, by their paths.
     folder : Path
         The folder that they lie in.
     source : Path
@@ -258,14 +283,14 @@ def match_images(
     """
     by_stem: dict[str, list[str]] = {}
     by_name: dict[str, list[str]] = {}
-    for file in files:
-        by_stem.setdefault(stem(file), []).append(file)
-        by_name.setdefault(composed(os.path.basename(file)), []).append(file)
+    for file, called in files.items():
+        by_stem.setdefault(stem(called), []).append(file)
+        by_name.setdefault(composed(called), []).append(file)
     names = zip(table["image_id"], table["file"], strict=True)
     files_of = {image_id: by_name.get(name) or by_stem.get(image_id, []) for image_id, name in names}
     image_ids, warnings = table["image_id"].tolist(), []
     if several := [image_id for image_id in image_ids if len(files_of[image_id]) > 1]:
-        made = made_of_others(files, folder)
+        made = made_of_others(list(files), folder)
         for image_id in several:  # such as masks of the same name
             files_of[image_id] = [file for file in files_of[image_id] if file not in made] or files_of[image_id]
     if missing := [image_id for image_id in image_ids if not files_of[image_id]]:
@@ -278,7 +303,7 @@ def match_images(
     warnings += _check_same({image_id: files_of[image_id] for image_id in image_ids})
     taken = {file for image_id in image_ids for file in files_of[image_id]}
     left = [(stem, file) for stem, of in by_stem.items() for file in of if file not in taken]
-    if extra := sorted({stem if taken.isdisjoint(by_stem[stem]) else os.path.basename(file) for stem, file in left}):
+    if extra := sorted({stem if taken.isdisjoint(by_stem[stem]) else files[file] for stem, file in left}):
         images = counted(len(extra), "image", "has no metadata row and is", "have no metadata row and are")
         warnings.append(f"{images} left out: {first_few(extra)}")
     return table.assign(path=[files_of[image_id][0] for image_id in image_ids]), warnings
@@ -329,8 +354,8 @@ def _may_lie_in(folder: Path) -> str:
     tables = [file for file in files if file.suffix.lower() in PARQUET_SUFFIXES]
     if within := [str(file) for file in tables if holds_more_than_text(file)]:
         return (
-            f"; they may lie in {first_few(within)}: images of Parquet are read from a column of records of bytes and "
-            "path, as Hugging Face's datasets writes it, beside which are the diagnoses; or save them as files"
+            f"; they may lie in {first_few(within)}: images of Parquet are read from a column of their bytes, or of "
+            "records of bytes and path, as Hugging Face's datasets writes it, beside their ids; or save them as files"
         )
     return ""
 

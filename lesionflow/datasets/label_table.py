@@ -8,6 +8,7 @@ import csv
 import io
 import itertools
 import json
+import os
 import re
 import unicodedata
 from collections import Counter
@@ -29,7 +30,15 @@ from lesionflow.datasets.label_columns import (
 )
 from lesionflow.datasets.workbook import read_sheet
 from lesionflow.errors import DataError, counted, first_few, os_errors_as
-from lesionflow.images.containers import PARQUET_SUFFIXES, columns_of_images, images_in, is_packed_image
+from lesionflow.images.containers import (
+    PARQUET_SUFFIXES,
+    columns_of_images,
+    holds_bytes,
+    images_in,
+    is_encrypted,
+    is_packed_image,
+    parquet_file,
+)
 from lesionflow.images.signatures import HEAD, sniff
 
 if TYPE_CHECKING:
@@ -44,7 +53,7 @@ TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".txt", *WHOLE_SUFFIXES)
 MAXIMUM_TABLE_BYTES = 2**30  # of a table; the largest published one, of ISIC 2024, has a quarter
 # Names within a nested value that mean nothing without those above.
 _OF_ANYTHING = {"id", "uid", "uuid", "name", "number", "key", "code", "value", "hash"}
-_WORKBOOK, _PARQUET = b"PK\x03\x04", b"PAR1"  # how files begin; a workbook is a zip archive
+_WORKBOOK = b"PK\x03\x04"  # how files begin; a workbook is a zip archive
 # How files begin that were given the ending of a table, and what to do.
 _NO_TEXT = {
     b"\x1f\x8b": "is packed with gzip; unpack it",
@@ -103,7 +112,7 @@ def read_table(file: Path, columns: Collection[str] | None = None) -> pd.DataFra
         )
     if _begins_with(file, _WORKBOOK):
         table = read_sheet(file).table.copy()
-    elif _begins_with(file, _PARQUET):
+    elif _is_parquet(file):
         table = _read_parquet(file)
     else:
         text = read_text(file)
@@ -129,7 +138,7 @@ def read_header(file: Path) -> list[str]:
     try:
         if _begins_with(file, _WORKBOOK):
             return _told_apart(read_sheet(file).table.columns)
-        if _begins_with(file, _PARQUET):
+        if _is_parquet(file):
             with _open_parquet(file) as (parquet, plain, _):
                 names = _names_of_paths(plain)
                 return _told_apart([*names, "path"] if images_in(parquet) else names)
@@ -147,6 +156,17 @@ def _begins_with(file: Path, start: bytes) -> bool:
     try:
         with open(file, "rb") as stream:
             return stream.read(len(start)) == start
+    except OSError:
+        return False  # reading it reports why
+
+
+def _is_parquet(file: Path) -> bool:
+    """Whether content says that a file is Parquet: it has the same mark at both ends, another where it is encrypted."""
+    try:
+        with open(file, "rb") as stream:
+            mark = stream.read(4)
+            stream.seek(-4, os.SEEK_END)
+            return mark == b"PAR1" or mark == stream.read() == b"PARE"
     except OSError:
         return False  # reading it reports why
 
@@ -349,7 +369,7 @@ def holds_more_than_text(file: Path) -> bool:
 
 def _columns_of_images(file: Path) -> list[str]:
     """The columns of a Parquet file that hold images, the one that counts first; none of other files."""
-    if not _begins_with(file, _PARQUET):
+    if not _is_parquet(file):
         return []
     try:
         with _open_parquet(file) as (parquet, _, _):
@@ -371,8 +391,9 @@ def _with_rows_as_paths(table: pd.DataFrame, parquet: ParquetFile, file: Path, i
     table = table.assign(path=[f"{file.name}/{row}" for row in range(len(table))])
     if "imageid" not in own:
         known = [own[bare] for name in (*ID_COLUMNS, *IMAGE_COLUMNS) if (bare := name.replace("_", "")) in own]
-        beside = _unnested(parquet.read([f"{images}.path"]))[images, "path"].to_pylist()
-        names = map(without_folders, [*known, pd.Series(map(as_text, beside), table.index, dtype=str)])
+        beside = _unnested(parquet.read([f"{images}.path"])).get((images, "path"))
+        known += [] if beside is None else [pd.Series(map(as_text, beside.to_pylist()), table.index, dtype=str)]
+        names = map(without_folders, known)
         if (ids := next((each for each in names if each.is_unique and not is_missing(each).any()), None)) is not None:
             table = table.assign(image_id=ids)
     return table.drop(columns=[name for name in table.columns if name != "path" and name.lower() in IMAGE_COLUMNS])
@@ -397,17 +418,17 @@ def _unnested(table: Any) -> dict[tuple[str, ...], Any]:
 @contextlib.contextmanager
 def _open_parquet(file: Path) -> Iterator[tuple[ParquetFile, list[tuple[str, ...]], list[str]]]:
     """A Parquet file, the names that lead to its values that text can stand for, and columns with others in them."""
-    import pyarrow.parquet
+    from pyarrow import ArrowException
 
     try:
-        with pyarrow.parquet.ParquetFile(file) as parquet:
+        with parquet_file(file) as parquet:
             paths = [path for each in parquet.schema_arrow for path in _leaves(each)]
             others = dict.fromkeys(path[0] for path, is_text in paths if not is_text)
             yield parquet, [path for path, is_text in paths if is_text], list(others)
-    except (OSError, ValueError, OverflowError, pyarrow.ArrowException) as error:
-        raise DataError(
-            f"{file}: cannot be read as Parquet ({' '.join(str(error).split())}); restore it from a copy"
-        ) from error
+    except (OSError, ValueError, OverflowError, ArrowException) as error:
+        said = f"{file}: cannot be read as Parquet ({' '.join(str(error).split())})"
+        advice = "write it again without encryption" if is_encrypted(error) else "restore it from a copy"
+        raise DataError(f"{said}; {advice}") from error
 
 
 def _leaves(column: Field) -> list[tuple[tuple[str, ...], bool]]:
@@ -420,9 +441,8 @@ def _leaves(column: Field) -> list[tuple[tuple[str, ...], bool]]:
     kind = column.type
     if types.is_struct(kind) and not is_packed_image(kind):
         return [((column.name, *path), is_text) for each in kind for path, is_text in _leaves(each)]
-    is_bytes = (types.is_binary, types.is_large_binary, types.is_binary_view, types.is_fixed_size_binary)
     is_list = types.is_nested(getattr(kind, "storage_type", kind))  # such as an array of numbers
-    return [((column.name,), not is_list and not any(is_one(kind) for is_one in is_bytes))]
+    return [((column.name,), not is_list and not holds_bytes(kind) and not types.is_fixed_size_binary(kind))]
 
 
 def _lines(text: str) -> io.StringIO:

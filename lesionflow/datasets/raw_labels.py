@@ -106,7 +106,11 @@ def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]
         table = with_files(table, raw.file, raw.incomplete, warnings)
     else:
         files, table = find_files(table, raw.images, raw.file, raw.strict, warnings)
-        files = [file for file in files if (not raw.takes or raw.takes(file)) and stem(file) not in elsewhere]
+        files = {
+            file: name
+            for file, name in files.items()
+            if (not raw.takes or (raw.takes(file) and raw.takes(name))) and stem(name) not in elsewhere
+        }
         table, unmatched = match_images(table, files, raw.images, raw.file, raw.incomplete)
         warnings += unmatched
     warnings += _fill_attributes(table)

@@ -20,10 +20,11 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from lesionflow.errors import DataError, ImageError
+from lesionflow.images.signatures import HEAD, sniff
 
 if TYPE_CHECKING:
     import h5py
-    from pyarrow import ChunkedArray, DataType
+    from pyarrow import ChunkedArray, DataType, Scalar
     from pyarrow.parquet import ParquetFile
 
 ZIP_SUFFIX, HDF5_SUFFIXES, PARQUET_SUFFIXES = ".zip", (".hdf5", ".h5"), (".parquet", ".pq")
@@ -151,26 +152,45 @@ def read_member(path: str | os.PathLike[str]) -> bytes:
 
 
 def is_packed_image(kind: DataType) -> bool:
-    """Whether a type of pyarrow is a record of `bytes` and `path`, as Hugging Face's `datasets` writes images."""
+    """Whether a type of pyarrow is a record with `bytes`, beside which `path` may be, as `datasets` writes images."""
     from pyarrow import types
 
-    kinds = {inner.name: inner.type for inner in kind} if types.is_struct(kind) else {}
-    of_bytes = (types.is_binary, types.is_large_binary, types.is_binary_view)
-    return kinds.keys() == {"bytes", "path"} and any(is_one(kinds["bytes"]) for is_one in of_bytes)
+    return bool(types.is_struct(kind)) and any(inner.name == "bytes" and holds_bytes(inner.type) for inner in kind)
+
+
+def holds_bytes(kind: DataType) -> bool:
+    """Whether values of a type of pyarrow are bytes."""
+    from pyarrow import types
+
+    return bool(types.is_binary(kind) or types.is_large_binary(kind) or types.is_binary_view(kind))
 
 
 def columns_of_images(parquet: ParquetFile) -> list[str]:
-    """The columns of a Parquet file in which at least one row holds the bytes of an image, or of a mask, say."""
-    footer = parquet.metadata
-    leaves = {footer.schema.column(i).path: i for i in range(footer.num_columns)}
-    found = []
-    for each in parquet.schema_arrow:
-        if is_packed_image(each.type):
-            at = leaves[f"{each.name}.bytes"]
-            told = [footer.row_group(group).column(at).statistics for group in range(footer.num_row_groups)]
-            if any(one is None or not one.has_null_count or one.num_values for one in told):
-                found.append(each.name)
-    return found
+    """The columns of a Parquet file that hold images, or masks, say.
+
+    They are records of which at least one has bytes, and bytes of which the first begin like an image. Raises what
+    pyarrow raises where one is damaged or encrypted.
+    """
+    # Asking the footer for statistics of columns instead would end the process where it is damaged or encrypted.
+    return [
+        each.name
+        for each in parquet.schema_arrow
+        if (is_packed_image(each.type) and _first_bytes(parquet, f"{each.name}.bytes") is not None)
+        or (holds_bytes(each.type) and sniff((_first_bytes(parquet, each.name) or b"")[:HEAD]) is not None)
+    ]
+
+
+def _first_bytes(parquet: ParquetFile, leaf: str) -> bytes | None:
+    """The first bytes that there are in a column; None if all of its rows are empty."""
+    batches = parquet.iter_batches(16, columns=[leaf], use_threads=False)
+    values = (_bytes_of(value) for batch in batches for value in batch.column(0))
+    return next((found for found in values if found is not None), None)
+
+
+def _bytes_of(value: Scalar) -> bytes | None:
+    """The bytes in a value of a column of images; None where there are none."""
+    found = value.as_py()
+    return found.get("bytes") if isinstance(found, dict) else found
 
 
 def images_in(parquet: ParquetFile) -> str | None:
@@ -200,7 +220,7 @@ def _read_row(file: str, name: str) -> bytes:
             raise ImageError("not_found", f"{holder} holds no image {name}")
         group, row = place
         values = _row_group(file, os.stat(file).st_mtime_ns, os.getpid(), group)
-    found = (values[row].as_py() or {}).get("bytes")
+    found = _bytes_of(values[row])
     if found is None:
         raise ImageError("not_found", f"{holder} holds no bytes of an image in row {name}")
     if len(found) > MAXIMUM_BYTES:
@@ -278,34 +298,39 @@ def _open_hdf5(file: str, changed: int, process: int) -> h5py.File:
 @functools.lru_cache(maxsize=4)
 def _open_parquet(file: str, changed: int, process: int) -> tuple[ParquetFile, str | None, list[int]]:
     """A Parquet file, its column of images, and the number of rows before each row group and after the last."""
+    with _damage_told(file):
+        opened = parquet_file(file)
+        images = images_in(opened)
+    footer = opened.metadata
+    rows = (footer.row_group(group).num_rows for group in range(footer.num_row_groups))
+    return opened, images, [0, *itertools.accumulate(rows)]
+
+
+def parquet_file(file: str | os.PathLike[str]) -> ParquetFile:
+    """Open a Parquet file, to be read with the checksums of its pages, where it has some. Raises what pyarrow does."""
     try:
         import pyarrow.parquet
     except ImportError as error:
         raise ImageError("unsupported", "Parquet needs pyarrow (pip install pyarrow)") from error
-    with _damage_told(file):
-        # Through a small buffer: the packed bytes of a whole row group need not be in memory beside the unpacked ones.
-        opened = pyarrow.parquet.ParquetFile(file, buffer_size=2**20, pre_buffer=False)
-    footer = opened.metadata
-    rows = (footer.row_group(group).num_rows for group in range(footer.num_row_groups))
-    return opened, images_in(opened), [0, *itertools.accumulate(rows)]
+    # Through a small buffer: the packed bytes of a whole row group need not be in memory beside the unpacked ones.
+    return pyarrow.parquet.ParquetFile(file, buffer_size=2**20, pre_buffer=False, page_checksum_verification=True)
 
 
 @functools.lru_cache(maxsize=2)  # images are read row after row, by several threads at once
 def _row_group(file: str, changed: int, process: int, group: int) -> ChunkedArray:
     opened, column, _ = _open_parquet(file, changed, process)
-    leaf, footer = f"{column}.bytes", opened.metadata.row_group(group)
-    of_columns = (footer.column(at) for at in range(footer.num_columns))
-    size = sum(each.total_uncompressed_size for each in of_columns if each.path_in_schema == leaf)
+    size = opened.metadata.row_group(group).total_byte_size
     if size > MAXIMUM_GROUP_BYTES:
         told = f"row groups of {size // 2**20:,} MiB, at most {MAXIMUM_GROUP_BYTES // 2**20:,} are read"
         raise ImageError("too_large", f"{told}; write the table with row_group_size=100")
+    leaf = column if holds_bytes(opened.schema_arrow.field(column).type) else f"{column}.bytes"
     with _damage_told(file):
         return opened.read_row_group(group, columns=[leaf], use_threads=False).column(0)
 
 
 @contextlib.contextmanager
 def _damage_told(file: str) -> Iterator[None]:
-    """Inside of the block, errors of Arrow about a file's content, some of which are `OSError`, are `damaged`."""
+    """Inside of the block, errors of Arrow about a file's content, some of which are `OSError`, are `ImageError`."""
     from pyarrow import ArrowException
 
     try:
@@ -313,4 +338,12 @@ def _damage_told(file: str) -> Iterator[None]:
     except (OSError, ArrowException) as error:
         if isinstance(error, OSError) and error.errno:  # of the system
             raise
-        raise ImageError("damaged", f"{os.path.basename(file)}: {' '.join(str(error).split())}") from error
+        name, said = os.path.basename(file), " ".join(str(error).split())
+        if is_encrypted(error):
+            raise ImageError("unsupported", f"{name} is encrypted; write it again without encryption") from error
+        raise ImageError("damaged", f"{name}: {said}") from error
+
+
+def is_encrypted(error: Exception) -> bool:
+    """Whether what pyarrow says of a Parquet file is that it is encrypted."""
+    return "decrypt" in str(error)

@@ -1,9 +1,13 @@
 """Data sets that Hugging Face packs into Parquet files: the images in them are read where they lie."""
 
+import base64
 import csv
 import json
+import subprocess
+import sys
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -173,6 +177,98 @@ def test_names_that_parts_share_are_of_several_images_and_ids_of_one(expected: L
         read_labelled_images(tmp_path / "two")
 
 
+def test_diagnoses_may_lie_in_another_table(expected: LabelledImages, tmp_path: Path) -> None:
+    table, folder = expected.table, tmp_path / "set"
+    names = [f"images/{Path(path).name}" for path in table["path"]]
+    for columns in ({"image_id": table["image_id"]}, {"Image ID": table["image_id"]}, {}):  # or the names beside them
+        for part, rows in (("train", table[:31]), ("test", table[31:])):
+            ids = pd.DataFrame({name: of[rows.index] for name, of in columns.items()})
+            packed(rows[["path"]].join(ids), folder / "data" / f"{part}.parquet")
+        for labels in (table[["image_id", "dx", "lesion_id"]], table[["dx", "lesion_id"]].assign(file_name=names)):
+            labels.to_csv(folder / "labels.csv", index=False)
+            for source in (folder, folder / "labels.csv"):
+                found = read_labelled_images(source)
+                assert found.digest == expected.digest and not [told for told in found.warnings if "left out" in told]
+    table[["image_id", "dx", "lesion_id"]][5:].to_csv(folder / "labels.csv", index=False)
+    told = read_labelled_images(folder).warnings
+    assert f"5 images have no metadata row and are left out: {', '.join(table['image_id'][:3])} and 2 more" in told
+    packed(table[["path", "image_id"]], folder / "data" / "again.parquet")
+    assert any("lie there more than once" in told for told in read_labelled_images(folder).warnings)
+    packed(table.assign(path=table["path"][::-1].to_list())[["path", "image_id"]], folder / "data" / "again.parquet")
+    with pytest.raises(DataError, match="several files that differ"):
+        read_labelled_images(folder)
+
+
+def test_images_may_be_bytes_or_records_of_other_fields(expected: LabelledImages, tmp_path: Path) -> None:
+    columns = {name: expected.table[name].tolist() for name in ("image_id", "dx", "lesion_id")}
+    content = [Path(path).read_bytes() for path in expected.table["path"]]
+    for number, images in enumerate((
+        pyarrow.array(content, pyarrow.binary()),
+        pyarrow.array([None, *content[1:]], pyarrow.large_binary()),
+        pyarrow.array([{"bytes": each} for each in content]),
+        pyarrow.array([{"bytes": each, "path": "image.jpg", "height": 4} for each in content]),
+    )):  # fmt: skip
+        file = tmp_path / f"{number}.parquet"
+        pyarrow.parquet.write_table(pyarrow.table({"picture": images, **columns}), file, row_group_size=9)
+        assert [read_image_bytes(f"{file}/{row}") for row in range(1, 50)] == content[1:]
+        if number != 1:
+            assert read_labelled_images(file).digest == expected.digest
+    features = pyarrow.array([each[-20:] for each in content], pyarrow.binary())  # bytes that are no images
+    (tmp_path / "other").mkdir()
+    file = tmp_path / "other" / "features.parquet"
+    pyarrow.parquet.write_table(pyarrow.table({"features": features, **columns}), file)
+    with pytest.raises(DataError, match="no image files in this folder"):
+        read_labelled_images(file)
+
+
+def test_an_encrypted_file_is_named_and_ends_no_process(expected: LabelledImages, tmp_path: Path) -> None:
+    encryption: Any = pytest.importorskip("pyarrow.parquet.encryption")
+
+    class Keys(encryption.KmsClient):
+        def __init__(self, _: object) -> None:
+            super().__init__()
+
+        def wrap_key(self, key: bytes, _: str) -> str:
+            return base64.b64encode(key).decode()
+
+    rows = pyarrow.table({"image": [{"bytes": b"\xff\xd8\xff", "path": "1.jpg"}], "dx": ["nv"], "image_id": ["1"]})
+    for plaintext in (True, False):
+        config = encryption.EncryptionConfiguration(
+            footer_key="key", column_keys={"key": ["image.bytes", "dx"]}, plaintext_footer=plaintext
+        )
+        factory = encryption.CryptoFactory(Keys)
+        properties = factory.file_encryption_properties(encryption.KmsConnectionConfig(), config)
+        folder = tmp_path / str(plaintext)
+        folder.mkdir()
+        pyarrow.parquet.write_table(rows, folder / "a.parquet", encryption_properties=properties)
+        packed(expected.table[["path", "dx"]], folder / "b.parquet")
+        program = (
+            "import sys; from pathlib import Path; from lesionflow.datasets.labelled import read_labelled_images\n"
+            "from lesionflow.errors import DataError, ImageError; from lesionflow.images.decode import decode\n"
+            "for read in (lambda: read_labelled_images(sys.argv[1]), lambda: decode(sys.argv[1] + '/0', 8, 8),\n"
+            "             lambda: read_labelled_images(Path(sys.argv[1]).parent)):\n"
+            "    try: read()\n"
+            "    except (DataError, ImageError) as error: print(error)\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", program, str(folder / "a.parquet")], capture_output=True, text=True, timeout=120
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.count("write it again without encryption") == 3, done.stdout
+
+
+def test_pages_with_a_wrong_checksum_are_damaged(tmp_path: Path) -> None:
+    rows = pyarrow.table({"image": [{"bytes": bytes([255, 216, 255]) * 999, "path": "1.jpg"}]})
+    file = tmp_path / "a.parquet"
+    pyarrow.parquet.write_table(rows, file, compression="none", write_page_checksum=True, write_statistics=False)
+    content = bytearray(file.read_bytes())
+    content[content.index(b"\xff\xd8\xff" * 9) + 50] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(ImageError) as damaged:
+        read_image_bytes(f"{file}/0")
+    assert damaged.value.reason == "damaged"
+
+
 def test_values_beside_lists_in_a_nested_column_are_read(expected: LabelledImages, tmp_path: Path) -> None:
     rows = zip(expected.table["lesion_id"], expected.table["dx"], strict=True)
     nested = [{"lesion_id": lesion, "tags": ["a", "b"], "seen": {"dx": dx, "raw": b"1"}} for lesion, dx in rows]
@@ -202,13 +298,6 @@ def test_where_images_of_parquet_are_not_read_that_is_told(
         archive.write(shards / "data" / "train-00000-of-00001.parquet", "train.parquet")
     with pytest.raises(DataError, match=r"set.zip/train.parquet: the images in it are read .* unpack it"):
         read_labelled_images(tmp_path / "set.zip")
-    beside = tmp_path / "beside"
-    packed(expected.table[["path", "image_id"]], beside / "data" / "train.parquet")
-    expected.table[["image_id", "dx"]].to_csv(beside / "labels.csv", index=False)
-    with pytest.raises(DataError, match=r"There are diagnoses in .*labels.csv: write them into that table"):
-        read_labelled_images(beside)
-    with pytest.raises(DataError, match=r"may lie in .*train.parquet: images of Parquet are read from a column"):
-        read_labelled_images(beside / "labels.csv")
     refused = invoke("score", str(shards), "--out", str(tmp_path / "out.csv"), "--model", "pretrained")
     assert "; of Parquet files that hold images, give one at a time" in error_line(refused)
 
