@@ -350,6 +350,7 @@ def _train(
     # in that one it would be the same curves once more.
     resumed, title = begun.run_id if begun else None, enumerated(config.networks)
     with (
+        tracking.without_autologging(),
         tracking.run(title, experiment, system_metrics=not several, resumed=resumed) as run_id,
         contextlib.nullcontext() if resumed else held_training(run_id, cache),
     ):

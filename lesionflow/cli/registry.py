@@ -58,7 +58,7 @@ def register(bundle: str, **options: Any) -> None:
     from lesionflow.api.register import register
     from lesionflow.tracking.tracking_store import command_line
 
-    done = register(bundle, **options)
+    done, store = register(bundle, **options), options["tracking_uri"]
     version = done.version
     if done.already:
         click.echo(f"this bundle is already registered as {version.label} ({version.card.network})")
@@ -66,20 +66,21 @@ def register(bundle: str, **options: Any) -> None:
         which = f"run {done.run_id}, which trained it" if done.of_training else f"run {done.run_id}"
         click.echo(f"registered as {version.label} ({version.card.network}), in {which}")
     if done.decision is not None:
-        print_verdict(version, done.decision)
+        print_verdict(version, done.decision, store)
     if done.unfinished:
-        click.echo(f"the training's other networks: {command_line('train', '--resume', done.unfinished)}")
+        click.echo(f"the training's other networks: {command_line('train', '--resume', done.unfinished, store=store)}")
 
 
-def print_verdict(version: Version, verdict: Verdict) -> None:
-    """Print whether a version that was trained or registered has become champion."""
+def print_verdict(version: Version, verdict: Verdict, store: str | None) -> None:
+    """Print whether a version that was trained or registered has become champion; store: as `command_line` takes it."""
     from lesionflow.tracking.tracking_store import command_line
 
     warn(filter(None, [verdict.warning]))
     if verdict.promote:
         click.echo(f"{version.label} ({version.card.network}) is the champion now: {verdict.reason}")
         model = f"models:/{version.name}@champion"
-        click.echo(f"score images with it: {command_line('score', 'FOLDER', '--out', 'results.csv', '--model', model)}")
+        command = command_line("score", "FOLDER", "--out", "results.csv", "--model", model, store=store)
+        click.echo(f"score images with it: {command}")
     else:
         click.echo(f"{version.label} ({version.card.network}) does not become champion: {verdict.reason}")
 
@@ -113,7 +114,7 @@ def promote(name: str, version: int, **options: Any) -> None:
     from lesionflow.api.promote import promote
     from lesionflow.registry.champion import how_to_force, told_replaced
 
-    promotion = promote(name, version, **options)
+    promotion, store = promote(name, version, **options), options["tracking_uri"]
     warn(promotion.notes)
     chosen = promotion.version
     if promotion.already:
@@ -126,9 +127,9 @@ def promote(name: str, version: int, **options: Any) -> None:
     warn(filter(None, [promotion.decision.warning]))
     if not promotion.promoted:
         reasons = promotion.decision.reason
-        raise RegistryError(f"{chosen.label} does not become champion: {reasons}; {how_to_force(chosen)}")
+        raise RegistryError(f"{chosen.label} does not become champion: {reasons}; {how_to_force(chosen, store)}")
     if promotion.replaced_by is not None:
-        click.echo(told_replaced(name, version, promotion.replaced_by))
+        click.echo(told_replaced(name, version, promotion.replaced_by, store))
         return
     forced, before = ", by force" if promotion.forced else "", promotion.before
     if before is not None and not before.card.labels.is_like(chosen.card.labels):

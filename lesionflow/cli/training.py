@@ -100,7 +100,7 @@ def _print(trained: Trained) -> None:
     if not console.is_terminal:
         console.width = _UNLIMITED
     console.print(_metrics_table(trained.versions), crop=False)
-    print_verdict(trained.best, trained.decision)
+    print_verdict(trained.best, trained.decision, trained.tracking_uri)
     served = trained.tracking_uri.startswith(("http://", "https://"))
     command = shlex.join(["mlflow", "ui", "--backend-store-uri", trained.tracking_uri])
     click.echo(f"see the runs: {trained.tracking_uri if served else command}")

@@ -223,15 +223,15 @@ def reconcile_alias(name: str) -> ChampionState:
     raise RegistryError(f"the registry did not make {name}/{last} the champion; {NOT_KEPT}")
 
 
-def how_to_force(version: Version) -> str:
-    """The message about a refused promotion."""
-    command = command_line("promote", version.name, str(version.number), "--force", "--reason", "WHY")
+def how_to_force(version: Version, store: str | None = None) -> str:
+    """The message about a refused promotion; store: None for the one that MLflow uses."""
+    command = command_line("promote", version.name, str(version.number), "--force", "--reason", "WHY", store=store)
     return f"to do so all the same: {command}"
 
 
-def told_replaced(name: str, number: int, by: int) -> str:
-    """The message about a champion that was replaced by another one at the same moment."""
-    seen = command_line("history", name)
+def told_replaced(name: str, number: int, by: int, store: str | None = None) -> str:
+    """The message about a champion that was replaced by another one at the same moment; store: as above."""
+    seen = command_line("history", name, store=store)
     return f"{name}/{number} was promoted and at once replaced by {name}/{by}; see: {seen}"
 
 

@@ -59,12 +59,18 @@ QUIET = {
     "GIT_PYTHON_REFRESH": "quiet",
     "MLFLOW_RECORD_ENV_VARS_IN_MODEL_LOGGING": "false",
 }
-SET_BY_USER = {name for name in PROMPT | QUIET if name in os.environ}  # these stay as they are
+# The machine's load is kept with every training, and more often than every 10 seconds: a small one takes a minute.
+MEASURED = {"MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING": "true", "MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL": "5"}
+OWN_SETTINGS = PROMPT | QUIET | MEASURED
+SET_BY_USER = {name for name in OWN_SETTINGS if name in os.environ}  # these stay as they are
 
 
 def set_variables() -> set[str]:
-    """Make MLflow give up on a silent server within seconds, and print nothing; returns what the user had not set."""
-    missing = {name: value for name, value in (PROMPT | QUIET).items() if name not in os.environ}
+    """Make MLflow give up on a silent server within seconds, print nothing and measure the machine.
+
+    Returns what the user had not set.
+    """
+    missing = {name: value for name, value in OWN_SETTINGS.items() if name not in os.environ}
     os.environ.update(missing)
     return set(missing)
 

@@ -29,7 +29,14 @@ from lesionflow.evaluation.stability import STABILITY
 from lesionflow.model.card import Card, Estimate
 from lesionflow.storage.location import path_here
 from lesionflow.storage.temporary import temporary_folder
-from lesionflow.tracking.client import active_run_id, kept_variables, mlflow, registry_errors
+from lesionflow.tracking.client import (
+    active_run_id,
+    found_or_none,
+    kept_variables,
+    mlflow,
+    registry_errors,
+    shown_address,
+)
 from lesionflow.tracking.tracking_store import connect, find_or_create_experiment, kept_addresses
 from lesionflow.training.config import CONFIG_FILE, TrainingConfig, settings_text
 from lesionflow.version import __version__
@@ -65,7 +72,7 @@ def run(
         Whether the run is a child of the active one. Inside a run that the caller has started it always is, in that
         run's experiment.
     system_metrics : bool
-        Whether the machine's load is logged.
+        Whether the machine's load is logged, unless the user has turned that off for MLflow.
     resumed : str, optional
         Id of an interrupted run to go on with, in its experiment. A run that `mlflow run` has begun is taken up too.
 
@@ -91,9 +98,10 @@ def run(
                 )
         else:
             chosen = {"run_name": name, "experiment_id": _experiment_id(experiment)}
-        mlflow.set_system_metrics_sampling_interval(5)
         within = mlflow.active_run() is not None
-        active = mlflow.start_run(**chosen, nested=nested or within, log_system_metrics=system_metrics)
+        active = mlflow.start_run(
+            **chosen, nested=nested or within, log_system_metrics=None if system_metrics else False
+        )
         if begun and _is_random_name(active.info.run_name):
             mlflow.set_tag("mlflow.runName", name)
     with active:
@@ -105,6 +113,18 @@ def run(
             raise
         with registry_errors("ending the run, whose results are all logged,"):
             mlflow.end_run()
+
+
+@contextlib.contextmanager
+def without_autologging() -> Iterator[None]:
+    """Turn the caller's `mlflow.autolog` off inside the block.
+
+    It would log what Keras counts beside the run's own metrics, under names like theirs.
+    """
+    from mlflow.utils.autologging_utils import disable_autologging
+
+    with disable_autologging():
+        yield
 
 
 def _end_unfinished(run_id: str, *, stopped: bool) -> None:
@@ -124,6 +144,11 @@ def _end_unfinished(run_id: str, *, stopped: bool) -> None:
 def _experiment_id(name: str) -> str:
     """The experiment of a new run, created if missing. MLflow's global active experiment is not changed."""
     if (active := mlflow.active_run()) is not None:
+        run_id, address = active.info.run_id, shown_address(str(mlflow.get_tracking_uri()))
+        if found_or_none("looking the active run up", lambda: mlflow.MlflowClient().get_run(run_id)) is None:
+            raise UsageError(
+                f"the active run {run_id} is not in {address}; end it with mlflow.end_run(), or name its own store"
+            )
         return str(active.info.experiment_id)
     if name == DEFAULT_NAME and (chosen := os.environ.get("MLFLOW_EXPERIMENT_ID")):
         return chosen

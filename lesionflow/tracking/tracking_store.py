@@ -29,7 +29,10 @@ from lesionflow.tracking.database import (
     sqlite_file,
 )
 
-_ADDRESS_VARIABLES = ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")  # which MLflow sets with its addresses
+# Those that MLflow sets with its addresses, and those that `connect` sets with a server's.
+_ADDRESS_VARIABLES = (
+    "MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD",
+)  # fmt: skip
 _SET_BY_USER = os.environ.get(_ADDRESS_VARIABLES[0])
 # Where MLflow keeps addresses of artifacts: they are absolute, whatever was given.
 _ADDRESSES = {
@@ -111,7 +114,17 @@ def is_to_be_made(tracking_uri: str | None = None) -> bool:
 
 @contextlib.contextmanager
 def kept_settings() -> Iterator[None]:
-    """Restore MLflow's logging and timeouts after the outermost block."""
+    """Restore MLflow's logging and timeouts after the outermost block, and a store that the program uses already.
+
+    Where it uses none, MLflow's store is afterwards the one that was written to.
+    """
+    uses_one = "mlflow" in sys.modules and (mlflow.is_tracking_uri_set() or mlflow.active_run() is not None)
+    with kept_addresses() if uses_one else _kept_levels():
+        yield
+
+
+@contextlib.contextmanager
+def _kept_levels() -> Iterator[None]:
     global _blocks
     if not _blocks:
         _levels.clear()
@@ -132,12 +145,13 @@ def kept_settings() -> Iterator[None]:
 def kept_addresses() -> Iterator[None]:
     """Restore the tracking store after the block, for MLflow and for programs started later.
 
-    For those who only read: what a user's program logs next must not go to the copy of an older database.
+    What a user's program logs next must not go to a store that it named for one call, or to the copy of an older
+    database.
     """
     asked, variables = _asked(), {name: os.environ.get(name) for name in _ADDRESS_VARIABLES}
     chosen = asked is not None and mlflow.is_tracking_uri_set()  # otherwise it follows the working directory
     try:
-        with kept_settings():
+        with _kept_levels():
             yield
     finally:
         if _asked() != asked:

@@ -14,7 +14,7 @@ from lesionflow.registry.champion import find_champion
 from lesionflow.registry.history import read_state
 from lesionflow.registry.versions import find_version
 from lesionflow.tracking import tracking_store
-from lesionflow.tracking.client import PROMPT, QUIET
+from lesionflow.tracking.client import OWN_SETTINGS
 from lesionflow.tracking.tracking_store import command_line
 from tests.conftest import error_line, invoke, working_in
 from tests.contenders import NAME
@@ -58,7 +58,8 @@ def test_advice_names_the_store_that_was_asked_where_a_command_would_take_anothe
         refused = error_line(invoke("promote", NAME, "4", "--tracking-uri", address))
         command = shlex.split(refused.partition("all the same: lesionflow ")[2])
         pasted = invoke(*command)
-        assert pasted.exit_code == 0 and find_champion(NAME) == find_version(NAME, 4), pasted.stderr
+        assert pasted.exit_code == 0, pasted.stderr
+    assert find_champion(NAME) == find_version(NAME, 4)
     assert command_line("history", NAME, store="sqlite:///mlflow.db") == f"lesionflow history {NAME}"
     assert "me:secret" not in command_line("history", NAME, store="https://me:secret@mlflow.example")
 
@@ -67,7 +68,7 @@ def test_mlflow_tells_a_program_what_it_told_before_and_waits_as_long(
     contenders: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tracking_store, "_blocks", 0)  # without the one around every test
-    for name in PROMPT | QUIET:
+    for name in OWN_SETTINGS:
         monkeypatch.delenv(name, raising=False)
     loggers = [logging.getLogger(name) for name in ("mlflow", "alembic")]
     before = [logger.level for logger in loggers]
@@ -77,7 +78,7 @@ def test_mlflow_tells_a_program_what_it_told_before_and_waits_as_long(
         lesionflow.promote(NAME, 1)
         lesionflow.history(NAME)
         assert [logger.level for logger in loggers] == [logging.DEBUG, logging.DEBUG]
-        assert not (PROMPT | QUIET).keys() & os.environ.keys()
+        assert not OWN_SETTINGS.keys() & os.environ.keys()
     finally:
         for logger, level in zip(loggers, before, strict=True):
             logger.setLevel(level)

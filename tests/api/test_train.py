@@ -74,7 +74,9 @@ def again_store(
     with working_in(folder, like=trained_store), without_pictures(), light_networks():
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("lesionflow.registry.training_artifacts.register_bundle", lose_the_server)
+            mlflow.keras.autolog()  # as a notebook may have it
             stopped = invoke("train", "--data", data, "--cache", str(cache), "--seed", "1", *QUICK)
+            mlflow.keras.autolog(disable=True)
         (run,) = mlflow.search_runs(
             filter_string="status = 'FAILED'", search_all_experiments=True, output_format="list"
         )
@@ -105,6 +107,11 @@ def test_a_bundle_that_cannot_be_registered_is_kept_and_resuming_registers_it(
     assert client.get_model_version("lesionflow", "3").run_id == again.run_id
     for metric in ("epoch/train_loss", "test/balanced_accuracy", "gap/accuracy", "training/best_epoch"):
         assert len(client.get_metric_history(again.run_id, metric)) == 1, metric
+
+    run = client.get_run(again.run_id)  # without what MLflow would log of Keras by itself
+    assert {name.partition("/")[0] for name in run.data.metrics} == {
+        "deciding", "epoch", "gap", "stability", "system", "test", "train", "training", "validation",
+    } and "optimizer_name" not in run.data.params  # fmt: skip
 
     late = invoke("register", str(kept.parent))
     assert late.exit_code == 1 and "was resumed and has registered lesionflow/3 since" in error_line(late)

@@ -24,6 +24,7 @@ from lesionflow.tracking.tracking_store import (
     explain_moved,
     find_or_create_experiment,
     kept_addresses,
+    kept_settings,
     move_addresses,
 )
 from tests.conftest import error_line, invoke, working_in
@@ -192,6 +193,56 @@ def test_who_reads_leaves_the_program_the_store_that_it_had(
         assert len(lesionflow.compare([f"models:/{NAME}/1"], tracking_uri=address).models) == 1
     assert (mlflow.get_tracking_uri(), mlflow.get_registry_uri()) == ("sqlite:///mine.db",) * 2
     assert dict(os.environ) == before
+
+
+@pytest.mark.parametrize("uses", ["a store that it set", "a run in MLflow's default store"])
+def test_who_writes_leaves_the_program_the_store_that_it_uses(
+    contenders: Path, uses: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tracking_store, "_blocks", 0)  # without the one around every test
+    (tmp_path / "own").mkdir()
+    monkeypatch.chdir(tmp_path / "own")
+    for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
+        monkeypatch.delenv(name, raising=False)
+    mlflow.set_tracking_uri("sqlite:///mine.db" if uses == "a store that it set" else None)  # type: ignore[arg-type]
+    named = f"sqlite:///{contenders}/mlflow.db"
+    before = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
+    with mlflow.start_run() as own:
+        assert lesionflow.promote(NAME, 1, tracking_uri=named).promoted
+        assert (mlflow.get_tracking_uri(), mlflow.get_registry_uri()) == before
+        mlflow.log_metric("mine", 1)
+        with (
+            pytest.raises(UsageError, match=rf"active run {own.info.run_id} is not in {named}; end it"),
+            kept_settings(),
+        ):
+            connect(named, writes=True)
+            with runs.run("elsewhere", "lesionflow"):
+                pass
+    assert mlflow.get_run(own.info.run_id).data.metrics == {"mine": 1}
+    assert mlflow.search_runs(search_all_experiments=True)["run_id"].tolist() == [own.info.run_id]
+
+
+@pytest.mark.parametrize("wanted", [None, "true", "false"])
+def test_the_machine_is_measured_unless_the_user_has_turned_that_off(
+    contenders: Path, wanted: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow.tracking.fluent import run_id_to_system_metrics_monitor as measured
+
+    monkeypatch.setattr(tracking_store, "_blocks", 0)
+    names = ["MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING", "MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL"]
+    for name, value in zip(names, (wanted, "7" if wanted else None), strict=True):
+        monkeypatch.delenv(name, raising=False)
+        if value:
+            monkeypatch.setenv(name, value)
+    before = {name: os.environ.get(name) for name in names}
+    with kept_settings():
+        connect(writes=True)
+        with runs.run("measured", "lesionflow") as run_id:
+            assert (run_id in measured) is (wanted != "false")
+            assert wanted == "false" or measured[run_id].sampling_interval == (7 if wanted else 5)
+        with runs.run("not measured", "lesionflow", system_metrics=False) as run_id:
+            assert run_id not in measured
+    assert {name: os.environ.get(name) for name in names} == before
 
 
 def test_who_reads_chooses_no_store_for_a_program_that_chose_none(
