@@ -103,7 +103,9 @@ def _decode(value: object, height: int, width: int) -> np.ndarray:
 
 def _content(value: object) -> bytes:
     """The bytes of an image file, which may be written as base64, also behind `data:image/jpeg;base64,`."""
-    if isinstance(value, bytes | bytearray):
+    import pandas as pd
+
+    if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value)
     if isinstance(value, str):
         text = value.partition(",")[2] if value.startswith("data:") else value
@@ -111,7 +113,7 @@ def _content(value: object) -> bytes:
             return base64.b64decode(text.replace("\n", "").replace("\r", ""), validate=True)
         except ValueError as error:
             raise ImageError("not_an_image", "the text is not base64 of a file") from error
-    if value is None or value != value:  # in a table beside text, NaN is what null becomes
+    if pd.api.types.is_scalar(value) and pd.isna(value):  # whatever null becomes in a table
         return b""
     raise ImageError("not_an_image", f"neither bytes nor base64 but of type {type(value).__name__}")
 

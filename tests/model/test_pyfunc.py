@@ -94,6 +94,29 @@ def test_images_may_be_base64(store: Path, demo_folder: Path) -> None:
     assert beside["status"].tolist() == ["error", "ok"] and "but of type list" in beside["error"][0]
 
 
+def test_no_cell_keeps_the_others_from_their_answers(trained_bundle: Path, demo_folder: Path) -> None:
+    good = next(demo_folder.rglob("*.jpg")).read_bytes()
+    others = [
+        np.zeros((9, 9, 3), np.uint8),
+        Path("a"),
+        3,
+        {"a": 1},
+        pd.NA,
+        pd.NaT,
+        float("nan"),
+        None,
+        memoryview(good),
+    ]
+    table = pd.DataFrame({"image": pd.Series([good, *others], dtype=object)})
+    answers = _load_pyfunc(str(trained_bundle)).predict(table)
+    assert answers["status"].tolist() == ["ok", *["error"] * 8, "ok"]
+    of_type, empty = "not_an_image: neither bytes nor base64 but of type ", "empty: the file has no bytes"
+    named = [f"{of_type}{type(each).__name__}" for each in others[:4]]
+    assert answers["error"].tolist()[1:-1] == [*named, *[empty] * 4]
+    texts = pd.Series([b64encode(good).decode(), None], dtype="string")
+    assert _load_pyfunc(str(trained_bundle)).predict(pd.DataFrame({"image": texts}))["error"].tolist() == ["", empty]
+
+
 def test_the_model_has_no_pickle_a_signature_requirements_and_an_example(store: Path, tmp_path: Path) -> None:
     source = mlflow.artifacts.download_artifacts("models:/lesionflow@champion", dst_path=str(tmp_path / "model"))
     files = [path for path in Path(source).rglob("*") if path.is_file()]
