@@ -82,7 +82,7 @@ class Config:
 
     Making one raises `UsageError` for a value that is not of its option's kind, none of its choices or outside its
     range, and for one that is given without the option that it is about. A program may give a path where the command
-    line has its text; the configuration then holds the text.
+    line has its text, and a number of numpy; the configuration then holds the text, or Python's number.
     """
 
     def __post_init__(self) -> None:
@@ -90,7 +90,9 @@ class Config:
             value, kind = getattr(self, field.name), field.metadata["kind"]
             if kind is str and isinstance(value, os.PathLike):
                 value = os.fspath(value)
-                object.__setattr__(self, field.name, value)
+            if type(value).__module__ == "numpy" and getattr(value, "ndim", 1) == 0:  # which JSON and YAML do not know
+                value = value.item()
+            object.__setattr__(self, field.name, value)
             if not _is_of_kind(value, kind) and not (value is None and field.default is None):
                 told = _KINDS.get(kind, "a path")
                 raise UsageError(f"{field.name}={value!r}: must be {told}")  # only a program can give it
@@ -113,7 +115,7 @@ def check_needed(name: str, needed: str, values: Mapping[str, Any]) -> None:
 
 
 def _is_of_kind(value: Any, kind: Any) -> bool:
-    if kind in (int, float):  # numpy's numbers are as good
+    if kind in (int, float):
         return isinstance(value, numbers.Integral if kind is int else numbers.Real) and not isinstance(value, bool)
     return isinstance(value, kind)
 

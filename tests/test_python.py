@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import lesionflow
@@ -154,6 +155,13 @@ def test_what_is_no_path_is_one_line_that_names_its_argument(given: Any, tmp_pat
                 call()
 
 
+def test_a_result_is_shown_in_a_few_lines() -> None:
+    """A notebook shows the result of a cell: a card holds thirty thousand characters, and its metrics are asked for."""
+    model = lesionflow.load("pretrained")
+    shown = [repr(model), repr(model.card), repr(lesionflow.compare(["pretrained"] * 2))]
+    assert max(map(len, shown)) < 2000 and all(model.card.network in each for each in shown)
+
+
 def test_what_is_no_text_is_one_line_that_names_its_argument(tmp_path: Path) -> None:
     for call, name in (
         (lambda: lesionflow.rollback("moles", reason=None), "reason"),  # type: ignore[arg-type]
@@ -168,6 +176,22 @@ def test_paths_and_whole_numbers_may_stand_for_texts_and_numbers(tmp_path: Path)
     assert lesionflow.TrainingConfig(data=tmp_path, learning_rate=1).data == str(tmp_path)  # type: ignore[arg-type]
     config = lesionflow.ScoringConfig(html="page.html", max_failures=3)  # type: ignore[arg-type]
     assert (config.html, config.max_failures) == (Path("page.html"), "3")
+
+
+def test_numbers_of_numpy_are_kept_as_pythons_which_files_can_hold(tmp_path: Path) -> None:
+    given: dict[str, Any] = {
+        "epochs": np.int64(2), "learning_rate": np.float32(0.5), "mirrored": np.bool_(True), "keep": np.str_("last"),
+    }  # fmt: skip
+    config = lesionflow.TrainingConfig(**given)
+    assert {name: (type(value), value) for name, value in vars(config).items() if name in given} == {
+        "epochs": (int, 2), "learning_rate": (float, 0.5), "mirrored": (bool, True), "keep": (str, "last"),
+    }  # fmt: skip
+    draw_images(tmp_path / "images", 2)
+    numbers: dict[str, Any] = {"top_k": np.int64(2), "shard_size": np.uint8(1)}
+    summary = lesionflow.score(tmp_path / "images", tmp_path / "results.csv", model="pretrained", **numbers)
+    assert summary.scored == 2 and '"top_k": 2' in summary.provenance["options"]
+    with pytest.raises(lesionflow.LesionflowError, match=r"epochs=.*2\.5.*: must be a whole number"):
+        lesionflow.TrainingConfig(epochs=np.float64(2.5))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("given", "meant"), [("modl", "model"), ("consol", "console"), ("top_kk", "top_k")])

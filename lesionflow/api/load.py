@@ -40,14 +40,14 @@ class LoadedModel:
         """Predict one image or several; returns a prediction for each, in order.
 
         An image is the path or URL of a file, its bytes, a Pillow image, or an array, (height, width, 3) uint8
-        RGB; an array of four axes is several images. Files get the numbers that `lesionflow.score` gives in that order,
-        to the last bit, and so do Pillow images that were opened and not yet read. Decoded images give nearly the
-        same numbers: of a large JPEG file, no more detail is decoded than the network can see. Problems with an image
-        are in its prediction's `error` and never raised. Files with several frames are such a problem. Raises
-        `StoreError` if the store of a URL is unreachable.
+        RGB; an array of four axes is several images, and so is one of paths. Files get the numbers that
+        `lesionflow.score` gives in that order, to the last bit, and so do Pillow images that were opened and not yet
+        read. Decoded images give nearly the same numbers: of a large JPEG file, no more detail is decoded than the
+        network can see. Problems with an image are in its prediction's `error` and never raised. Files with several
+        frames are such a problem. Raises `StoreError` if the store of a URL is unreachable.
         """
         if isinstance(images, str | os.PathLike | bytes | bytearray | Image) or (
-            isinstance(images, np.ndarray) and images.ndim != 4
+            isinstance(images, np.ndarray) and not _holds_several(images)
         ):
             images = [images]
         asked = list(images)
@@ -86,6 +86,11 @@ def load(
         # One thread a batch, as in scoring: the batches are what is done at the same time.
         predictor = load_predictor(resolved.folder, threads=1, device=config.device, averaged=config.tta)
     return LoadedModel(resolved.label, predictor)
+
+
+def _holds_several(array: np.ndarray) -> bool:
+    """Whether an array is of several images' pixels or of paths, such as a table's column."""
+    return array.ndim == 4 or (array.ndim == 1 and array.dtype.kind in "OUT")
 
 
 def _decode(image: object, height: int, width: int) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import operator
 import os
 from pathlib import Path
 from typing import Unpack
@@ -94,7 +95,7 @@ def promote(
             trained_on={model: told for model, (known, told) in trained.items() if known},
             unknown={model: told for model, (known, told) in trained.items() if told and not known},
         )
-    done = challenge(find_version(name, version), config, force=force, note=note, night=night)
+    done = challenge(find_version(name, operator.index(version)), config, force=force, note=note, night=night)
     return dataclasses.replace(done, notes=notes_of_comparison(both[0][1]) if both else ())
 
 

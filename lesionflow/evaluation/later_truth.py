@@ -8,7 +8,7 @@ the metrics are of the labelled images alone.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -28,10 +28,10 @@ LATER_TRUTH_FORMAT = 2  # 1 had keys that began with `images_`, lesions or not
 class LaterTruth:
     """The rows of a report whose diagnosis is known."""
 
-    predictions: LabelledPredictions
+    predictions: LabelledPredictions = field(repr=False)
     scored: int  # rows of the report
     failed: int  # of the report, without a prediction
-    weights: np.ndarray | None  # (rows,) the inverse of each one's chance; None where it is unknown
+    weights: np.ndarray | None = field(repr=False)  # (rows,) the inverse of each one's chance; None where it is unknown
     sampled: int  # rows that were asked about; 0 where that is unknown
     notes: tuple[str, ...]  # what was left out, and why the metrics may mislead
     unit: str = "images"  # what a row is: images, lesions or groups of another column

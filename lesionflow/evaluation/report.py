@@ -39,20 +39,22 @@ class Evaluation:
     data_digest: str
     demo: bool  # whether they are synthetic
     part: str  # of the split: train, validation or test; all without one
-    predictions: LabelledPredictions
+    predictions: LabelledPredictions = field(repr=False)
     metrics: Mapping[str, Estimate]
     calibration: Calibration  # the one that was applied
-    slices: Sequence[Slice] = ()
-    gaps: Sequence[Gap] = ()
+    slices: Sequence[Slice] = field(default=(), repr=False)
+    gaps: Sequence[Gap] = field(default=(), repr=False)
     warnings: tuple[str, ...] = ()  # from the caller, above all about lesions that the model was trained on
-    uncalibrated: np.ndarray | None = None  # (images, diagnoses) probabilities without the calibration
+    uncalibrated: np.ndarray | None = field(
+        default=None, repr=False
+    )  # (images, diagnoses) probabilities without the calibration
     averaged: bool = False  # over flips and quarter turns
     resamples: int = 2000  # of the bootstrap
     seed: int = 0  # its own
     time: str = ""  # ISO 8601
-    shift: Shift | None = None  # from the training images; of images from elsewhere
-    strengths: Sequence[CallStrength] = ()  # what other calls would come to
-    stability: Stability | None = None  # under harmless changes of the images
+    shift: Shift | None = field(default=None, repr=False)  # from the training images; of images from elsewhere
+    strengths: Sequence[CallStrength] = field(default=(), repr=False)  # what other calls would come to
+    stability: Stability | None = field(default=None, repr=False)  # under harmless changes of the images
     pooled: int = 0  # images behind the predictions, where each is of a lesion; 0 where each is of an image
     mapping: LabelMapping | None = None  # where the model's label set and that of the images differ
     pictures: tuple[Picture, ...] = field(default=(), repr=False)

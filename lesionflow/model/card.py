@@ -94,15 +94,21 @@ class Card:
     split_seed: int  # what the split was drawn with
     split_fractions: tuple[float, float, float]  # the shares of lesions in training, validation and test
     prior: tuple[float, ...] = ()  # each diagnosis's share of the training images; equal ones unless given
-    calibrations: dict[str, Calibration] = field(default_factory=lambda: {SINGLE: Calibration()})  # of single and tta
-    metrics: dict[str, dict[str, Estimate]] = field(default_factory=dict)  # part of the split -> metric -> value
-    training: dict[str, Any] = field(default_factory=dict)  # the configuration and what came of it
-    versions: dict[str, str] = field(default_factory=dict)  # of the packages that it was trained with
+    calibrations: dict[str, Calibration] = field(
+        default_factory=lambda: {SINGLE: Calibration()}, repr=False
+    )  # of single and tta
+    metrics: dict[str, dict[str, Estimate]] = field(
+        default_factory=dict, repr=False
+    )  # part of the split -> metric -> value
+    training: dict[str, Any] = field(default_factory=dict, repr=False)  # the configuration and what came of it
+    versions: dict[str, str] = field(default_factory=dict, repr=False)  # of the packages that it was trained with
     licence: str = ""  # of the training images, where it is known; it binds the use of the model
-    labels: LabelSet = HAM10000  # the diagnoses in the order of the outputs, which are malignant, words that mean each
+    labels: LabelSet = field(
+        default=HAM10000, repr=False
+    )  # the diagnoses in the order of the outputs, which are malignant, words that mean each
     pixels_version: int = PIXELS_VERSION  # of how images become pixels; 1 and 2 differ little, others are refused
     format: int = CARD_FORMAT  # of the card itself
-    digests: dict[str, str] = field(default_factory=dict)  # file name -> SHA-256
+    digests: dict[str, str] = field(default_factory=dict, repr=False)  # file name -> SHA-256
     digest: str = ""  # SHA-256 of all the other fields: the identity of the bundle
 
     def __post_init__(self) -> None:

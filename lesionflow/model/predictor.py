@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -80,6 +80,9 @@ class Predictor:
         if self.device == "cpu":
             looks = 2 if card.training.get("mirrored") else 1
             self.at_once = self.threads * max(1, _PIXELS_AT_ONCE // (card.height * card.width * looks))
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a loaded model cannot be sent to another process; load it in each process that predicts")
 
     @property
     def labels(self) -> LabelSet:

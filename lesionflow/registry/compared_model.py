@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -32,7 +32,7 @@ class ComparedModel:
 
     label: str
     card: Card
-    validation: LabelledPredictions | None  # of the validation part; None where it came without
+    validation: LabelledPredictions | None = field(repr=False)  # of the validation part; None where it came without
     registered: datetime.datetime | None = None  # UTC; None for a bundle that is in no registry
 
 

@@ -1,5 +1,6 @@
 import csv
 import dataclasses
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 
@@ -69,6 +70,12 @@ def test_an_image_may_be_a_path_bytes_an_image_of_pillows_or_an_array(
         (said,) = model.predict(alone)
         assert said.diagnosis == predictions[0].diagnosis and said.p_mel == pytest.approx(predictions[0].p_mel)
     assert len(model.predict(np.stack([pixels, pixels]))) == len(model.predict(iter([file, file]))) == 2
+    for paths in (
+        np.array([str(file)] * 2),
+        np.array([file, contents], dtype=object),
+        pd.Series([str(file)] * 2).to_numpy(),
+    ):
+        assert model.predict(paths) == predictions[:2]
     assert model.predict([]) == []
 
 
@@ -118,6 +125,13 @@ def test_a_prediction_has_its_probabilities_by_name(model: lesionflow.LoadedMode
 def test_a_model_says_what_it_is(model: lesionflow.LoadedModel, small: Path) -> None:
     assert model.card == read_card(small) and model.card.classes == HAM10000.names
     assert model.label == f"small@{model.card.digest[:12]} (demo data)"
+
+
+def test_a_model_says_that_it_stays_in_its_process(model: lesionflow.LoadedModel, images: Path) -> None:
+    with pytest.raises(TypeError, match="load it in each process that predicts"):
+        pickle.dumps(model.predict)
+    said = model.predict(images / "image0001.jpg")
+    assert pickle.loads(pickle.dumps(said)) == said
 
 
 @pytest.mark.parametrize(
