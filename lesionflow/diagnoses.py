@@ -161,7 +161,7 @@ class LabelSet:
         """Index of a short name. Raises `UsageError` if it is not in the set."""
         if name not in self.names:
             hint = self.suggestion(name) or did_you_mean(name, self.names)
-            raise UsageError(f"{name!r} is no diagnosis of {self.name}, which has {', '.join(self.names)}{hint}")
+            raise UsageError(f"{name!r} is not a diagnosis of {self.name}, which has {', '.join(self.names)}{hint}")
         return self.names.index(name)
 
     def is_like(self, other: LabelSet) -> bool:
@@ -240,7 +240,7 @@ def _faults(labels: LabelSet) -> Iterator[str]:
     if len(names) < 2:
         yield f"{counted(len(names), 'diagnosis')}; a set has at least two"
     if doubled := sorted({name for name in names if names.count(name) > 1}):
-        yield f"names stand twice: {first_few(doubled)}"
+        yield f"names given twice: {first_few(doubled)}"
     if strange := [name for name in names if not re.fullmatch(r"[a-z][a-z0-9_]{0,30}", name)]:
         yield f"{first_few(strange)}: a short name is made of small letters, digits and underscores"
     if nothing := [name for name in names if name in NO_DIAGNOSIS]:
@@ -431,9 +431,9 @@ def read_label_set(source: str | os.PathLike[str]) -> LabelSet:
         hint = f"{did_you_mean(source, BUILT_IN)}; built in are {', '.join(BUILT_IN)}"
         raise MissingError(f"{error}{hint}") from error
     if not isinstance(values, dict) or not {"names", "malignant"} <= set(values):
-        raise UsageError(f"{source}: a label set has the keys names and malignant")
+        raise UsageError(f"{source}: a label set needs the keys names and malignant; add them")
     if unknown := [str(key) for key in values if key not in _KEYS]:
-        raise UsageError(f"{source}: unknown key {first_few(unknown)}; known: {', '.join(_KEYS)}")
+        raise UsageError(f"{source}: unknown key {first_few(unknown)}; choose from {', '.join(_KEYS)}")
     names = _mapping(values["names"], f"{source}: names")
     aliases = _mapping(values.get("aliases") or {}, f"{source}: aliases")
     try:
@@ -478,7 +478,7 @@ def _mapping(value: Any, where: str) -> dict[str, Any]:
 
 def _full_name(value: Any, where: str) -> str:
     if not isinstance(value, str | None):
-        raise UsageError(f"{where}: {value!r} is no text; put it in quotes")
+        raise UsageError(f"{where}: {value!r} is not text; put it in quotes")
     return value or ""
 
 

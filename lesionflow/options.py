@@ -67,7 +67,7 @@ def read_option(field: dataclasses.Field[Any], text: str) -> Any:
     try:
         value = kind(text)
     except ValueError:
-        raise UsageError(f"{text!r} is no {'whole number' if kind is int else 'number'}") from None
+        raise UsageError(f"{text!r} is not a {'whole number' if kind is int else 'number'}") from None
     for choice in field.metadata["choices"]:
         if choice.replace("_", "-") == text.replace("_", "-"):  # the command line shows them with dashes
             value = choice

@@ -150,7 +150,7 @@ def variables() -> dict[str, set[str]]:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["evaluate", "--data", "moles"], "--data is no option: give the value alone"),
+        (["evaluate", "--data", "moles"], "--data is not an option: give the value alone"),
         (["explain", "--images", "a.png"], " explain [OPTIONS] IMAGE...'"),
         (["train", "--quiet"], "No such option '--quiet'."),
     ],

@@ -115,7 +115,7 @@ def test_a_set_of_ones_own(tmp_path: Path) -> None:
         ("malignant: [mel]", "malignant: []", "none is malignant"),
         ("malignant: [mel]", "malignant: [mel, mel]", "malignant: mel is given twice"),
         ("nv: nevus}", "nv: }", "no full name of nv"),
-        ("nv: nevus}", "nv: no}", "full name of nv: False is no text; put it in quotes"),
+        ("nv: nevus}", "nv: no}", "full name of nv: False is not text; put it in quotes"),
         ("nv: nevus}", "nv: nevus, unknown: unclear}", "unknown: stands for no diagnosis"),
         ("others: [wart]", "others: [Naevus]", "others: Naevus means nv, and would be left out"),
         ("malignant: [mel]", "malignant: [mel, scar, nv]", "all are malignant"),
@@ -128,7 +128,7 @@ def test_a_set_of_ones_own(tmp_path: Path) -> None:
         ("names: {scar: scar, mel: melanoma, nv: nevus}", "names: {mel: melanoma}", "a set has at least two"),
         ("names: {scar: scar, mel: melanoma, nv: nevus}", "names: [mel, nv]", "names has to be a table"),
         ("source:", "sources:", "unknown key sources"),
-        ("malignant: [mel]", "", "has the keys names and malignant"),
+        ("malignant: [mel]", "", "needs the keys names and malignant"),
         ("others: [wart]", "others: [wart", "not YAML"),
     ],
 )
@@ -178,5 +178,5 @@ def test_a_set_that_is_not_there() -> None:
 
 
 def test_doubled_names_are_refused() -> None:
-    with pytest.raises(UsageError, match="names stand twice: mel"):
+    with pytest.raises(UsageError, match="names given twice: mel"):
         LabelSet("twice", ("mel", "mel", "nv"), {"mel": "melanoma", "nv": "nevus"}, ("mel",))

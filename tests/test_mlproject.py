@@ -49,7 +49,7 @@ def test_mlflow_run_refuses_what_the_command_line_refuses(store: Path, cache: Pa
     """A configuration file is named as it is from the folder where `mlflow run` is typed."""
     (store / "train.yaml").write_text("model: vgg\nepochs: many\n")
     done = mlflow_run(store, cache, "config", config="train.yaml", seed="1")
-    assert done.returncode != 0 and "train.yaml, line 2: epochs: 'many' is no whole number" in done.stderr
+    assert done.returncode != 0 and "train.yaml, line 2: epochs: 'many' is not a whole number" in done.stderr
 
 
 def test_paths_are_those_of_the_folder_where_mlflow_run_is_typed(

@@ -111,7 +111,7 @@ def evaluate(
         if known is None and split is not None:
             known = trained_on(images.table, split.train)
         if known is None:
-            warnings.insert(0, f"{resolved.label} does not say which lesions trained it: a leak would go unnoticed.")
+            warnings.insert(0, f"{resolved.label} does not say which lesions trained it: a leak would go unnoticed")
         elif (leak := find_leak(known, images.table.iloc[members])).images:
             warnings.insert(0, leak.describe(resolved.label))
         status("decoding images")

@@ -116,7 +116,8 @@ def explain(
         of = _Asked(loaded, _index_of(config.target, loaded.card), config)
         if others := [f"{name}.png" for name, drawn in there.items() if drawn.by != of.by and not config.overwrite]:
             raise ReportError(
-                f"{folder}: of another model or --target: {first_few(others)}; add --overwrite or choose another folder"
+                f"{folder}: has pictures of another model or --target: {first_few(others)}; add --overwrite or choose "
+                "another folder"
             )
         try:
             for path in paths:

@@ -78,7 +78,7 @@ def _merge(share_of: Destination, destination: Destination, config: ReportConfig
     assert share_of.location is not None
     folder, started = job_folder(share_of.location), time.monotonic()
     if not config.overwrite and destination.exists() and not is_file(folder / JOB_FILE):
-        raise ReportError(f"{destination}: is finished, there is nothing to merge")
+        raise ReportError(f"{destination}: is finished; nothing is left to merge")
     with jobs.merge(folder) as (job, info, failed):
         # A merge that was killed at its end has left the report; the next one compares.
         may_replace = config.overwrite or (destination == share_of and destination.exists())

@@ -103,7 +103,7 @@ def _reference(source: str, nights: Sequence[Night], tracking_uri: str | None, n
     if Path(source).suffix.lower() in REPORT_ENDINGS:
         night = read_nights([path_here(source, "--reference")])[0]
         if not night.estimates:
-            raise DataError(f"{source}: has no image with a prediction, so that nothing can be compared with it")
+            raise DataError(f"{source}: has no image with a prediction to compare with; give another --reference")
         if first is not None:
             check_same(first, night)
         estimates = {name: estimate.value for name, estimate in night.estimates.items()}

@@ -73,8 +73,8 @@ def promote(
     """
     if name == PRETRAINED:
         raise UsageError(
-            f"{PRETRAINED}: comes with lesionflow and is no registered version, so it cannot become champion; use it "
-            f"with --model {PRETRAINED}, or train a model with 'lesionflow train' and promote that"
+            f"{PRETRAINED}: comes with lesionflow and is not a registered version, so it cannot become champion; use "
+            f"it with --model {PRETRAINED}, or train a model with 'lesionflow train' and promote that"
         )
     check_model_name(name)
     if not hasattr(version, "__index__") or version < 1:  # whole numbers of numpy are taken, too

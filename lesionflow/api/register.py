@@ -80,7 +80,9 @@ def register(
     outcome = training_artifacts.read_artifacts(_bundle_folder(location_text(bundle, "bundle")))
     card = check_whole(outcome.bundle)
     if DECIDING not in card.metrics.get("validation", {}):
-        raise BundleError(f"{outcome.bundle}: its training did not finish, so it has no validation metrics")
+        raise BundleError(
+            f"{outcome.bundle}: its training did not finish, so it has no validation metrics; resume that training"
+        )
     name = check_model_name(registered_model or outcome.registered_model or DEFAULT_NAME)
     connect(tracking_uri, writes=True, migrate=migrate)
     begun = find_begun(outcome.run_id) if outcome.run_id else None

@@ -128,7 +128,7 @@ def _score_all(run: _Run, folder: Location, kept: bool = True) -> Summary:
     resuming = config.resume and is_file(folder / JOB_FILE)
     if config.resume and not resuming and not config.overwrite and destination.exists():
         jobs.remove_rest(folder)
-        raise ReportError(f"{destination}: is finished, there is nothing to resume; add --overwrite to score again")
+        raise ReportError(f"{destination}: is finished; nothing is left to resume, add --overwrite to score again")
     opened = open_source(run.source, recursive=config.recursive, pattern=config.pattern)
     outputs = check_outputs(
         destination, config, opened.carried_columns, config.overwrite or resuming, also=config.also or ""
@@ -202,7 +202,7 @@ def _load(run: _Run, opened: Source) -> tuple[ScoringModel, jobs.RunInfo]:
         if not labels.is_like(card.labels):
             raise UsageError(
                 f"--also {config.also}: has the diagnoses of {labels.name}, {run.model} those of "
-                f"{card.labels.name}; two models can only be compared if they have the same ones"
+                f"{card.labels.name}; give a model with the same ones"
             )
     device = "cuda" if config.engine == RAY and config.gpus_per_task else predictor.device
     loaded = ScoringModel(

@@ -154,7 +154,7 @@ class Command(click.Command):
             name = error.option_name.lstrip("-").replace("-", "_")
             if any(isinstance(each, click.Argument) and each.name == name for each in self.params):
                 usage = " ".join([ctx.command_path, *self.collect_usage_pieces(ctx)])
-                told = f"{error.option_name} is no option: give the value alone, as in '{usage}'"
+                told = f"{error.option_name} is not an option: give the value alone, as in '{usage}'"
                 raise click.UsageError(told, error.ctx) from error
             alike = _meant(error.option_name, [name for each in self.get_params(ctx) for name in each.opts])
             raise click.NoSuchOption(error.option_name, error.message, alike, error.ctx) from error

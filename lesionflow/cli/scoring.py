@@ -182,7 +182,7 @@ def web(model: str, out: Path, **options: Any) -> None:
 @tracking_uri_option
 @click.pass_context
 def explain(ctx: click.Context, images: tuple[str, ...], out: Path, **options: Any) -> None:
-    """Draw a picture for each image: a map of what the call depends on, the probabilities, and the decision.
+    """Draw a picture for each image: a map of what the call depends on, the probabilities, and whether to refer it.
 
     IMAGE is anything that 'lesionflow score' accepts: an image, a folder, a pattern, @LIST, a table. The map shows how
     the probability of the called diagnosis, or of --target, changes when parts of the image are covered (occlusion

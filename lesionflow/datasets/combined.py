@@ -282,7 +282,7 @@ def _without_copies(tables: list[pd.DataFrame], names: list[str], cache: Path | 
     if contradicting := sorted(several.index[several > 1]):
         raise DataError(
             f"{counted(len(contradicting), 'lesion of several data sets', 'differs', 'differ')} in diagnosis: "
-            f"{first_few(contradicting)}"
+            f"{first_few(contradicting)}; correct the diagnoses, or the lesion_id of different lesions"
         )
     return kept, warnings
 

@@ -296,7 +296,7 @@ def read_diagnosis_folders(folder: Path, words: LabelWords) -> RawLabels:
         raise DataError(f"{folder}: no image files in the folders {first_few(sorted(names), 7)}{there}")
     warnings = []
     if left_out:
-        warnings.append(f"files that are no images are left out: {describe_left_out(left_out)}")
+        warnings.append(f"files that are not images are left out: {describe_left_out(left_out)}")
     made = made_of_others(list(inside), folder)
     rows = [(path, parts[0]) for path, parts in inside.items() if path not in made]
     below = {part for parts in inside.values() for part in parts[1:-1]}

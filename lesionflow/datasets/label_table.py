@@ -103,9 +103,9 @@ def read_table(file: Path, columns: Collection[str] | None = None) -> pd.DataFra
         two columns of diagnoses, say, whatever their capitals; it says which and what to do.
     """
     if file.exists() and not file.is_file():  # looking at the first bytes of a pipe or device would use them up
-        raise DataError(f"{file}: cannot be read, since it is no ordinary file; give the table as one")
+        raise DataError(f"{file}: not an ordinary file; give the table as one")
     if file.suffix.lower() in OTHER_TABLES:
-        raise DataError(f"{file}: no kind of table that is read; save it as CSV, JSON lines (.jsonl) or Excel (.xlsx)")
+        raise DataError(f"{file}: not a supported kind of table; save it as CSV, JSON lines (.jsonl) or Excel (.xlsx)")
     if file.suffix.lower() in ARRAYS:
         raise DataError(
             f"{file}: holds arrays, which are not read; save the images in it as files, and their labels as a table"
@@ -295,7 +295,7 @@ def _read_json_lines(text: str, file: Path) -> pd.DataFrame:
         except DataError as error:
             raise DataError(f"{file}: line {number}: {error}; keep one of each") from error
         if values is None:
-            raise DataError(f"{file}: line {number} is no object with the columns as keys")
+            raise DataError(f"{file}: line {number} is not an object with the columns as keys")
         rows.append({path: as_text(value) for path, value in values.items()})
     paths = list(dict.fromkeys(itertools.chain(*rows)))
     columns = {at: [row.get(path, "") for row in rows] for at, path in enumerate(paths)}

@@ -158,7 +158,7 @@ def read_label_words(source: str | os.PathLike[str] | None, labels: LabelSet = H
     if not any(isinstance(value, dict) for value in sections.values()):
         sections = {"labels": values}
     if unknown := [str(key) for key in sections if key not in SECTIONS]:
-        raise UsageError(f"--labels {file}: unknown key {first_few(unknown)}; there are labels and columns")
+        raise UsageError(f"--labels {file}: unknown key {first_few(unknown)}; choose from labels and columns")
     words, columns = sections.get("labels") or {}, sections.get("columns") or {}
     if not isinstance(words, dict) or not isinstance(columns, dict) or not (words or columns):
         raise UsageError(f"--labels {file}: write a word and its diagnosis per line, such as 'naevus: nv'")

@@ -188,7 +188,7 @@ def _read_ages(table: pd.DataFrame) -> list[str]:
         return []
     told = first_few([f"{age} ({count})" for age, count in others.value_counts().items()])
     images = counted(len(others), "image", "has", "have")
-    return [f"{images} an age that is no number of years from 0 to {OLDEST}, and none in figures by age: {told}"]
+    return [f"{images} an age that is not a number of years from 0 to {OLDEST}, and are in no metrics by age: {told}"]
 
 
 def _contradictions(rows: Sequence[tuple[str, ...]]) -> list[str]:

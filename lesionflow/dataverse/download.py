@@ -186,7 +186,7 @@ def _members(content: zipfile.ZipFile, archive: Path) -> dict[str, zipfile.ZipIn
             f"{archive.name}: its {packed:,} bytes would unpack to {total:,}, which images do not; nothing is unpacked"
         )
     if total > free:
-        raise DownloadError(f"{archive.name}: unpacked it has {total:,} bytes, but only {free:,} are free")
+        raise DownloadError(f"{archive.name}: needs {total:,} bytes unpacked, but only {free:,} are free; make room")
     return members
 
 

@@ -217,7 +217,7 @@ class Web:
             try:
                 return json.loads(content)
             except ValueError as error:
-                raise TransientError("the answer is no JSON") from error
+                raise TransientError("the answer is not JSON") from error
 
         return self.persist(what, ask)
 

@@ -176,10 +176,10 @@ def not_measurable_told(mapping: LabelMapping) -> str:
     """One sentence about what cannot be measured, and why."""
     apart = mapping.apart
     if not apart:
-        return f"No two diagnoses of {mapping.fine.name} count as one of {mapping.coarse.name}"
+        return f"no two diagnoses of {mapping.fine.name} count as one of {mapping.coarse.name}"
     whose, other = ("data", "model") if mapping.of_model else ("model", "data")
     return (
-        f"The {whose} do{'' if mapping.of_model else 'es'} not tell {', '.join(apart)} apart, as the {other} do"
+        f"the {whose} do{'' if mapping.of_model else 'es'} not tell {', '.join(apart)} apart, as the {other} do"
         f"{'es' if mapping.of_model else ''}: no metric of these diagnoses can be measured"
     )
 
@@ -192,6 +192,6 @@ def nameless_told(mapping: LabelMapping) -> str:
         return ""
     counts = ", ".join(f"{name} as {mapping.names[mapping.fine.index_of(name)]}" for name in names)
     return (
-        f"Images that the data call {', '.join(names)} are left out, as {mapping.coarse.name} does not say what they "
-        f"are (--labels can); what the model calls so still counts: {counts}."
+        f"images that the data call {', '.join(names)} are left out, as {mapping.coarse.name} does not say what they "
+        f"are (--labels can); what the model calls so still counts: {counts}"
     )

@@ -222,7 +222,7 @@ def compare(
     known = metrics_of(first.label_set)
     names = [name for name, metric in known.items() if Place.COMPARISON in metric.shown] if names is None else names
     if unknown := [name for name in names if name not in known]:
-        raise UsageError(f"no metric {first_few(unknown)}; there are {', '.join(known)}")
+        raise UsageError(f"no metric {first_few(unknown)}; choose from {', '.join(known)}")
     first, second = _in_order(first), _in_order(second)
     _check_same(first, second)
     once = np.ones((1, len(first)))

@@ -315,7 +315,7 @@ def few_of(predictions: LabelledPredictions, unit: str = "images") -> list[str]:
     names = predictions.label_set.names
     counts = np.bincount(predictions.labels, minlength=len(names))
     rare = [f"{name} ({count})" for name, count in zip(names, counts, strict=True) if count < FEW]
-    return [f"Fewer than {FEW} {unit} of {', '.join(rare)}: their metrics are mostly chance."] if rare else []
+    return [f"fewer than {FEW} {unit} of {', '.join(rare)}: their metrics are mostly chance"] if rare else []
 
 
 def near_chance(metrics: Mapping[str, Estimate], diagnoses: int) -> str:
@@ -328,8 +328,8 @@ def near_chance(metrics: Mapping[str, Estimate], diagnoses: int) -> str:
         return ""
     far = found.value >= chance + 0.1 * (1 - chance)  # with an interval that reaches down to chance all the same
     how = "not clearly above" if far else "hardly above" if found.value > chance else "no better than"
-    told = f"Balanced accuracy {with_interval(found)} is {how} {chance:.3f}, that of guessing"
-    return f"{told}: the model {'may have' if far else 'has'} learnt little or nothing."
+    told = f"balanced accuracy {with_interval(found)} is {how} {chance:.3f}, that of guessing"
+    return f"{told}: the model {'may have' if far else 'has'} learnt little or nothing"
 
 
 def with_interval(estimate: Estimate | None) -> str:

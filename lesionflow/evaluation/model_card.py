@@ -56,12 +56,12 @@ def limits(card: Card) -> list[str]:
     """The limits of the model, one sentence each."""
     return [
         f"It knows {len(card.classes)} diagnoses ({', '.join(card.classes)}) and calls every image one of them, also "
-        "healthy skin, other diseases and what is no skin at all.",
+        "healthy skin, other diseases and images of anything else.",
         f"Its probabilities are for images with diagnoses as frequent as in {_plain(card.measured_like)}; elsewhere "
         "they are off.",
         "It was measured on images of the same origin as those it was trained on: other cameras, clinics and skins can "
         "make it worse.",
-        "Images of one lesion are no independent evidence; intervals come from resampling lesions, and say nothing of "
+        "Images of one lesion are not independent evidence; intervals come from resampling lesions, and say nothing of "
         "other data.",
     ]
 

@@ -98,32 +98,32 @@ class Evaluation:
 def _own_warnings(evaluation: Evaluation) -> list[str]:
     warnings = []
     if evaluation.demo:
-        warnings.append("The evaluated images are synthetic demo data: the numbers have no medical meaning.")
+        warnings.append("the evaluated images are synthetic demo data: the metrics have no medical meaning")
     elif evaluation.card.demo:
-        warnings.append("The model was trained on synthetic demo data: it has no medical meaning.")
+        warnings.append("the model was trained on synthetic demo data: it has no medical meaning")
     if evaluation.part == "validation":
         warnings.append(
-            "The epoch, the calibration and the thresholds were chosen on these very images: the metrics are too good."
+            "the epoch, the calibration and the thresholds were chosen on these images: the metrics are too good"
         )
     unfamiliar = evaluation.shift.unfamiliar if evaluation.shift else None
     if unfamiliar is not None and unfamiliar.low > MUCH_UNFAMILIAR:
         warnings.append(
             f"{unfamiliar.value:.0%} of the {evaluation.unit} are unlike the training images: the model was not made "
-            "for them."
+            "for them"
         )
     if mapping := evaluation.mapping:
-        told = (f"{not_measurable_told(mapping)}.", f"Counted: {mapping.told}.", nameless_told(mapping))
-        warnings.append(" ".join(filter(None, told)))
+        told = (not_measurable_told(mapping), f"counted: {mapping.told}", nameless_told(mapping))
+        warnings.append("; ".join(filter(None, told)))
         if mapping.contradicting:
             # Probabilities and truth count as in the coarse set, but a model's flag as in its own.
             counted_as = "metrics of malignant against benign mix both" if mapping.of_model else "the latter counts"
             warnings.append(
                 f"{', '.join(mapping.contradicting)} count as malignant in one of {mapping.fine.name} and "
-                f"{mapping.coarse.name} alone: {counted_as}."
+                f"{mapping.coarse.name} alone: {counted_as}"
             )
     if evaluation.lesions < FEW_LESIONS:
         warnings.append(
-            f"Only {counted(evaluation.lesions, 'lesion')}: the intervals are wide, and may still be too narrow."
+            f"only {counted(evaluation.lesions, 'lesion')}: the intervals are wide, and may still be too narrow"
         )
     if chance := near_chance(evaluation.metrics, len(evaluation.predictions.label_set)):
         warnings.append(chance)

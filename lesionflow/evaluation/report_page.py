@@ -53,7 +53,7 @@ def evaluation_page(evaluation: Evaluation) -> str:
         "evaluation.html", evaluation=evaluation, metrics=evaluation.metrics, calibration=calibration,
         unit=evaluation.unit, shown=shown, with_interval=with_interval, headline=_headline(evaluation),
         always=_always(evaluation), diagnoses_present=len(np.unique(said.labels)), facts=_facts(evaluation),
-        not_measurable=evaluation.mapping and not_measurable_told(evaluation.mapping),
+        not_measurable=evaluation.mapping and pages.sentence(not_measurable_told(evaluation.mapping)).removesuffix("."),
         by_diagnosis=_by_diagnosis(evaluation),
         malignant_names=" or ".join(filter(None, (", ".join(names[:-1]), names[-1]))),
         malignant=malignant.sum(), benign=(~malignant).sum(),
@@ -73,7 +73,7 @@ def evaluation_page(evaluation: Evaluation) -> str:
         limits=[*limits(evaluation.card), data_licence(evaluation.card)],
     )  # fmt: skip
     head = [pages.paragraph(f"Evaluated on {evaluation.data}, {evaluation.part}."), pages.warning(NOT_A_DEVICE)]
-    head += map(pages.warning, evaluation.all_warnings)
+    head += [pages.warning(pages.sentence(text)) for text in evaluation.all_warnings]
     return pages.page(f"Evaluation of {evaluation.model}", head, [Markup(sections)])  # escaped as it was rendered
 
 

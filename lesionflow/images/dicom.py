@@ -405,7 +405,7 @@ def _read_stream(content: bytes, syntax: UID) -> _Stream:
         if start >= 0 and len(content) >= start + 10:
             precision, height, width, components = struct.unpack_from(">BHHB", content, start + 4)
             return _Stream(width, height, components, precision)
-    raise ImageError("damaged", f"a frame is no {syntax.name}")
+    raise ImageError("damaged", f"a frame is not {syntax.name}")
 
 
 def _is_transformed(content: bytes) -> bool:

@@ -48,7 +48,7 @@ def check_jpeg2000(data: bytes, mode: str, profile: bytes) -> tuple[bool, int]:
         raise ImageError("unsupported", f"JPEG 2000 of {max(bits)} bits a sample; save it as PNG")
     across, down = max(components[1::3]), max(components[2::3])
     if any(edge % across for edge in edges[::2]) or any(edge % down for edge in edges[1::2]):
-        raise ImageError("unsupported", "JPEG 2000 whose size is no multiple of its colour's; save it as PNG")
+        raise ImageError("unsupported", "JPEG 2000 whose size is not a multiple of its colour's; save it as PNG")
     return across > 1 or down > 1, 0
 
 

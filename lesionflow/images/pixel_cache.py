@@ -104,6 +104,6 @@ def check_all_decoded(failures: Sequence[str], total: int) -> None:
     if failures:
         raise DataError(
             f"{counted(len(failures), 'image', of=total)} cannot be decoded: {first_few(failures, 20)}; replace the "
-            "files, or take their rows out of the table; `lesionflow describe DATA --out FOLDER` lists every one in "
+            "files, or take their rows out of the table; 'lesionflow describe DATA --out FOLDER' lists every one in "
             "description.json"
         )

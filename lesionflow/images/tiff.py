@@ -368,7 +368,7 @@ def _check_jpeg(stream: bytes, tables: bytes, width: int) -> str:
     """
     whole = tables[:-2] + stream[2:] if tables else stream
     if not whole.startswith(b"\xff\xd8"):
-        raise ImageError("damaged", "a strip or tile is no JPEG")
+        raise ImageError("damaged", "a strip or tile is not JPEG")
     layout = read_layout(whole)
     if layout.width < width:
         raise ImageError("damaged", f"a strip or tile is {layout.width} pixels wide in place of {width}")

@@ -214,7 +214,9 @@ def parse_card(content: bytes, file: str) -> Card:
         card = _card(values)
         _check(card)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, UsageError) as error:
-        raise BundleError(f"{file}: not the card of a bundle ({type(error).__name__}: {error})") from error
+        raise BundleError(
+            f"{file}: not the card of a bundle ({type(error).__name__}: {error}); restore or retrain it"
+        ) from error
     return card
 
 

@@ -66,7 +66,9 @@ class Predictor:
             logits, _ = self.measure(np.zeros((1, card.height, card.width, 3), np.uint8))
             used = self.session.get_providers()[0]
         except Exception as error:  # ONNX Runtime's exceptions have no common base but Exception
-            raise BundleError(f"the bundle's graph cannot be run ({str(error).splitlines()[0]})") from error
+            raise BundleError(
+                f"the bundle's graph cannot be run ({str(error).splitlines()[0]}); restore or retrain the bundle"
+            ) from error
         if logits.shape != (1, len(card.labels)):
             raise BundleError(
                 f"the bundle's graph gives outputs of shape {logits.shape} for one image, and its card names "
@@ -75,7 +77,9 @@ class Predictor:
         if used != _PROVIDERS[self.device][0]:
             # ONNX Runtime would continue on the CPU, at a fraction of the speed.
             if device == "cuda":
-                raise MissingError("--device cuda: ONNX Runtime can use no GPU; check the driver and CUDA's libraries")
+                raise MissingError(
+                    "--device cuda: ONNX Runtime cannot use a GPU; check the driver and CUDA's libraries"
+                )
             self.device = "cpu"
         if self.device == "cpu":
             looks = 2 if card.training.get("mirrored") else 1
@@ -225,7 +229,7 @@ def only_frame(source: str | os.PathLike[str] | bytes, height: int, width: int) 
     frames = decode_frames(source, height, width)
     _, image = next(frames)
     if next(frames, None) is not None:
-        raise ImageError("unsupported", "several frames in one file; `lesionflow score` gives each a row")
+        raise ImageError("unsupported", "several frames in one file; 'lesionflow score' gives each a row")
     if isinstance(image, ImageError):
         raise image
     return image.pixels

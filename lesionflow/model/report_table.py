@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 NEEDED = ("status", "diagnosis", "p_malignant", "malignant", "refer", "model")
 _LONGEST_HEADER = 2**16  # bytes
+_AS_WRITTEN = "give the report as score wrote it"
 _SUM_TOLERANCE = 0.001  # of probabilities with six decimals
 
 
@@ -123,7 +124,7 @@ def _table(file: Path, rows: pd.DataFrame) -> ReportTable:
     diagnoses = _diagnoses(list(rows.columns))
     codes, words = _factorized(rows["status"])
     if strange := sorted(set(words) - {SCORED, FAILED}):
-        raise ReportError(f"{file}: status {strange[0]!r} is neither {SCORED} nor {FAILED}")
+        raise ReportError(f"{file}: status {strange[0]!r} is neither {SCORED} nor {FAILED}; {_AS_WRITTEN}")
     scored = np.array([word == SCORED for word in words] or [False])[codes]
     of_scored = rows if scored.all() else rows[scored]
     columns = [f"p_{name}" for name in diagnoses]
@@ -131,7 +132,9 @@ def _table(file: Path, rows: pd.DataFrame) -> ReportTable:
     totals = probabilities.sum(axis=1)
     if len(totals) and np.abs(totals - 1).max() > _SUM_TOLERANCE:
         worst = int(np.abs(totals - 1).argmax())
-        raise ReportError(f"{file}: the probabilities of an image add up to {totals[worst]:.6f}, not to 1")
+        raise ReportError(
+            f"{file}: the probabilities of an image add up to {totals[worst]:.6f}, not to 1; {_AS_WRITTEN}"
+        )
     models = sorted(_factorized(rows["model"])[1])
     if len(models) > 1:
         raise ReportError(f"{file}: rows of several models: {first_few(models)}; give a report of one run")
@@ -179,7 +182,7 @@ def label_set_of(report: ReportTable) -> LabelSet:
         if labels.names == report.diagnoses and labels.malignant == report.malignant_diagnoses:
             return labels
     if not report.malignant_diagnoses:
-        raise ReportError(f"{report.file}: its rows do not tell which diagnoses are malignant")
+        raise ReportError(f"{report.file}: too few rows to tell which diagnoses are malignant; give a longer report")
     names = {name: name for name in report.diagnoses}
     return LabelSet("report", report.diagnoses, names, report.malignant_diagnoses)
 
@@ -283,10 +286,10 @@ def _numbers(rows: pd.DataFrame, columns: list[str], file: Path) -> np.ndarray:
     try:
         values = rows[columns].to_numpy(np.float64)
     except (ValueError, TypeError) as error:
-        raise ReportError(f"{file}: {', '.join(columns)}: a value that is no number ({error})") from error
+        raise ReportError(f"{file}: {', '.join(columns)}: a value is not a number ({error}); {_AS_WRITTEN}") from error
     if len(values) and not ((values >= 0) & (values <= 1)).all():  # so written, a NaN fails too
         wrong = columns[int((~((values >= 0) & (values <= 1))).any(axis=0).argmax())]
-        raise ReportError(f"{file}: column {wrong} has values that are no probabilities")
+        raise ReportError(f"{file}: column {wrong} has values that are not probabilities; {_AS_WRITTEN}")
     return values
 
 
@@ -297,7 +300,7 @@ def _indices(rows: pd.DataFrame, column: str, words: tuple[str, ...], file: Path
     indices = meant[codes]
     if (indices < 0).any():
         strange = known[codes[indices < 0][0]]
-        raise ReportError(f"{file}: {column} {strange[:50]!r} is none of {', '.join(words)}")
+        raise ReportError(f"{file}: {column} {strange[:50]!r} is none of {', '.join(words)}; {_AS_WRITTEN}")
     return indices
 
 

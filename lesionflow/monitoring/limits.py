@@ -83,10 +83,10 @@ def read_limits(file: Path | None) -> Limits:
     values = read_yaml(file, str(file)) or {}
     known = {each.name: each for each in fields(Limits)}
     if not isinstance(values, dict):
-        raise UsageError(f"{file}: write one limit per line, such as 'failed: 0.02'; there are {', '.join(known)}")
+        raise UsageError(f"{file}: write one limit per line, such as 'failed: 0.02'; choose from {', '.join(known)}")
     if unknown := [str(name) for name in values if name not in known]:
         raise UsageError(
-            f"{file}: {unknown[0]!r} is no limit{did_you_mean(unknown[0], known)}; there are {', '.join(known)}"
+            f"{file}: {unknown[0]!r} is not a limit{did_you_mean(unknown[0], known)}; choose from {', '.join(known)}"
         )
     read: dict[str, Any] = {}
     for name, value in values.items():
@@ -105,7 +105,7 @@ def read_limits(file: Path | None) -> Limits:
             if read[name] == NO_LIMIT and limit.metadata["needed"]:
                 raise UsageError(f"{file}: {name} has to be a number")
             if isinstance(limit.default, int) and not read[name].is_integer():
-                raise UsageError(f"{file}: {name}: {value} is no whole number")
+                raise UsageError(f"{file}: {name}: {value} is not a whole number")
     return Limits(**read)
 
 
@@ -128,7 +128,7 @@ def _number(value: object, where: str, most: float) -> float:
     if value is None:
         return NO_LIMIT
     if isinstance(value, bool) or not isinstance(value, (int, float)) or math.isnan(value) or value < 0:
-        raise UsageError(f"{where}: {value!r} is no number from 0 on; null stands for no limit")
+        raise UsageError(f"{where}: {value!r} is not a number from 0 on; null stands for no limit")
     if most < value < NO_LIMIT:
         raise UsageError(f"{where}: {value} must be {range_told(0, most)}")
     return float(value)

@@ -119,7 +119,7 @@ def watch(
     """
     with_images = [night for night in nights if night.estimates]
     if not with_images:
-        raise DataError("none of the nights has an image with a prediction: nothing can be compared")
+        raise DataError("none of the nights has an image with a prediction to compare; give other reports")
     firsts = with_images[: max(0, min(reference_nights, len(with_images) - 1))]
     references = [_of_nights(firsts)] if firsts else []
     if given is not None:

@@ -63,7 +63,7 @@ def find_compared_model(model: str) -> ComparedModel:
         return ComparedModel(found.label, found.card, found.validation())
 
 
-_MEASURE_BOTH = "evaluate both on the same data with `lesionflow evaluate`"
+_MEASURE_BOTH = "evaluate both on the same data with 'lesionflow evaluate'"
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def common_ground(
     try:
         mapping = map_between(ours.labels, theirs.labels)
     except UsageError as error:
-        raise DataError(f"{error} in `lesionflow evaluate`, with both on the same data") from error
+        raise DataError(f"{error} in 'lesionflow evaluate', with both on the same data") from error
     assert mapping is not None
     if first.validation is None or second.validation is None:
         raise DataError(_without_validation(first if first.validation is None else second))
@@ -115,8 +115,8 @@ def why_not_comparable(first: ComparedModel, second: ComparedModel) -> str:
     if not ours.is_like(theirs):
         return (
             f"{first.label} has the diagnoses of {ours.name} ({', '.join(ours.names)}), {second.label} those of "
-            f"{theirs.name} ({', '.join(theirs.names)}), so that reports would have other columns; `lesionflow "
-            "compare` says what can be compared of them"
+            f"{theirs.name} ({', '.join(theirs.names)}), so that reports would have other columns; 'lesionflow "
+            "compare' says what can be compared of them"
         )
     if first.card.data_digest != second.card.data_digest:
         return f"{first.label} and {second.label} were trained on different data"

@@ -86,7 +86,7 @@ def decide(
     failed = [gate for gate in gates if not gate.passed]
     warning = near_chance(challenger.card.metrics["validation"], len(challenger.card.labels))
     reasons = [gate.reason for gate in failed or gates if gate.reason]
-    return Verdict(not failed, "; ".join([*reasons, *filter(None, [warning.rstrip(".")])]), gates, warning)
+    return Verdict(not failed, "; ".join([*reasons, *filter(None, [warning])]), gates, warning)
 
 
 def _compared(

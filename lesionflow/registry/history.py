@@ -166,7 +166,7 @@ def checked_reason(text: str) -> str:
         raise UsageError(f"reason={text!r}: must be a text")  # only a program can give it
     reason = " ".join(text.split())
     if len(reason) > LONGEST_REASON:
-        raise UsageError(f"--reason has {len(reason)} characters; the registry keeps {LONGEST_REASON}")
+        raise UsageError(f"--reason has {len(reason)} characters; the registry keeps {LONGEST_REASON}: shorten it")
     return reason
 
 

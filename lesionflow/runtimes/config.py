@@ -52,11 +52,11 @@ class ExportConfig(Config):
         super().__post_init__()
         if self.format not in RUNTIMES:
             if given := self.given("data", "images", "max_difference", "max_changed_calls"):
-                raise UsageError(f"{given[0]}: only for --format {', '.join(RUNTIMES)}")
+                raise UsageError(f"{given[0]}: only for --format {', '.join(RUNTIMES)}; leave it out")
             if self.precision != FLOAT32:
-                raise UsageError(f"--precision {self.precision}: only for --format {', '.join(RUNTIMES)}")
+                raise UsageError(f"--precision {self.precision}: only for --format {', '.join(RUNTIMES)}; leave it out")
         if self.format == TORCH and self.precision != FLOAT32:
-            raise UsageError(f"--precision {self.precision}: PyTorch's exported programs are written in float32 alone")
+            raise UsageError(f"--precision {self.precision}: PyTorch files are float32 only; leave it out")
         if self.precision != FLOAT32 and self.data is None:
             raise UsageError(
                 f"--precision {self.precision}: name labelled images with --data; what it costs is measured on them"

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from lesionflow.errors import DataError, UsageError
+from lesionflow.errors import DataError, UsageError, counted
 from lesionflow.model.columns import ON_REQUEST, report_columns
 from lesionflow.model.decision import pool_option
 from lesionflow.options import FOLDERS, MODELS, Config, option
@@ -81,7 +81,7 @@ class ReportConfig(Config):
         choices=CHOSEN_BY, group=REVIEW, needs="--sample N",
     )  # fmt: skip
     sample_out: Location | None = option(  # noqa: RUF009
-        None, "File for the list, a CSV for `lesionflow evaluate --sampled`.", kind=Location,
+        None, "File for the list, a CSV for 'lesionflow evaluate --sampled'.", kind=Location,
         unset="OUT with -sample.csv in place of its ending", group=REVIEW, metavar="FILE", needs="--sample N",
     )  # fmt: skip
     sample_seed: int = option(
@@ -144,8 +144,8 @@ class ReportConfig(Config):
         which = f" ({example})" if example else ""
         otherwise = "leave out --on-error fail" if self.on_error == "fail" else "raise --max-failures"
         raise DataError(
-            f"{failed} image{'' if failed == 1 else 's'} of {images} failed{which}, but at most {allowed} may; repair "
-            f"the images, or {otherwise}"
+            f"{counted(failed, 'image', of=images)} failed{which}, but at most {allowed} may; repair the images, or "
+            f"{otherwise}"
         )
 
 
@@ -179,7 +179,7 @@ class ScoringConfig(ReportConfig):
         512, "Images per shard, the unit of work that --resume continues with.", low=1, high=1_000_000, group=SPEED
     )
     shard: str | None = option(
-        None, "Score only part I of N, as in 3/8; merge the parts with `lesionflow merge`.", kind=str,
+        None, "Score only part I of N, as in 3/8; merge the parts with 'lesionflow merge'.", kind=str,
         unset="all images", group=MACHINES, metavar="I/N",
     )  # fmt: skip
     engine: str = option(
@@ -207,9 +207,9 @@ class ScoringConfig(ReportConfig):
                 "columns", "failed_as", "format", "group_by", "html", "rank_by", "sample", "summary", "top_k"
             )
             if for_merge:
-                raise UsageError(f"{for_merge[0]}: give it to `lesionflow merge`, not to one --shard")
+                raise UsageError(f"{for_merge[0]}: give it to 'lesionflow merge', not to one --shard")
             if self.log:
-                raise UsageError("--log: give it to `lesionflow merge`, not to one --shard: a job is one run")
+                raise UsageError("--log: give it to 'lesionflow merge', not to one --shard: a job is one run")
             if self.overwrite:
                 raise UsageError("--overwrite with --shard would remove what other parts have done; leave it out")
         if self.engine != RAY and (given := self.given("ray_address", "cpus_per_task", "gpus_per_task")):

@@ -187,7 +187,7 @@ def merge(folder: Location) -> Iterator[tuple[Job, RunInfo, int]]:
     ReportError
         Shards are missing (with the commands that do them), parts are of other jobs, or one is being worked on.
     """
-    nothing = f"{folder}: holds no parts of a report; `lesionflow score --shard I/N` makes them"
+    nothing = f"{folder}: holds no parts of a report; 'lesionflow score --shard I/N' makes them"
     if isinstance(folder, Path) and not folder.is_dir():
         raise ReportError(nothing)
     with _locked(folder, LOCK_FILE, "a part of this report is being worked on"):
@@ -195,7 +195,7 @@ def merge(folder: Location) -> Iterator[tuple[Job, RunInfo, int]]:
         if before is None:
             raise ReportError(nothing)
         if "parts" not in before:
-            raise ReportError(f"{folder}: was started as one run; `lesionflow score --resume` continues it")
+            raise ReportError(f"{folder}: was started as one run; 'lesionflow score --resume' continues it")
         fingerprint = before["fingerprint"]
         if (then := fingerprint.get("job format")) != JOB_FORMAT:
             raise ReportError(

@@ -266,8 +266,8 @@ def isic_columns(labels: LabelSet) -> tuple[str, ...]:
             return columns
     names = ", ".join(known.name for known, _ in ISIC_COLUMNS)
     raise UsageError(
-        f"--format isic: no ISIC challenge had the diagnoses of {labels.name} ({', '.join(labels.names)}), those it is "
-        f"for are {names}; choose csv, parquet or jsonl"
+        f"--format isic: no ISIC challenge had the diagnoses of {labels.name} ({', '.join(labels.names)}), only those "
+        f"of {names}; choose csv, parquet or jsonl"
     )
 
 

@@ -93,7 +93,7 @@ function cellsOf(text) {  // a CSV file as lists of cells
 async function load(file) {
   const [header = [], ...lines] = cellsOf((await file.text()).replace(/^\ufeff/, ""));
   const columns = HEADER.map((name) => header.indexOf(name)), byPath = new Map(rows.map((row) => [row.path, row]));
-  if (columns[0] < 0 || columns[1] < 0) return tell(file.name + " is no labels.csv: it needs the columns path and diagnosis");
+  if (columns[0] < 0 || columns[1] < 0) return tell(file.name + " is not a labels.csv: it needs the columns path and diagnosis");
   const entries = lines.map((line) => columns.map((column) => (column < 0 ? "" : line[column] || "")));
   const strange = entries.filter(([path]) => !byPath.has(path));
   if (strange.length) return tell(file.name + " is of another report: " + strange.length + " of its " + entries.length +

@@ -179,7 +179,7 @@ class Job:
         has_also = self.has_also
         for shard, inputs, read in objects.prefetch_map(self.folder, both, self.shards if shards is None else shards):
             if read is None:
-                raise ReportError(f"{self._shard_file(shard)}: missing or altered")
+                raise ReportError(f"{self._shard_file(shard)}: missing or altered; run the same command again")
             *lines, packed = _json_lines(read[1])
             probabilities = _probabilities(self.labels).iter_unpack(base64.b64decode(packed))
             for index, frame, form, note, first, *others in lines:

@@ -122,7 +122,7 @@ def _one_file(path: str) -> Source:
                     if path.lower().endswith(WHOLE_SUFFIXES):
                         return _table(path)
                     raise UsageError(
-                        f"{path}: is no image; write @FILE for a text file of paths, one per line, and save a table "
+                        f"{path}: not an image; write @FILE for a text file of paths, one per line, and save a table "
                         f"with a column '{PATH_COLUMN}' as .csv"
                     )
     return Source(iter([(path,)]))
@@ -172,13 +172,13 @@ def _open_url(text: str, recursive: bool, pattern: str | None) -> Source:
         return Source(((found,) for found in expand_url(url)), if_empty=f"{text}: no object matches")
     if (named := named_frame(text)) and is_file(Url.of(named[0])):
         return Source(iter([(text,)]))
-    raise DataError(f"{text}: no such object, and no folder of that name with objects in it")
+    raise DataError(f"{text}: no such object, and no folder of that name with objects in it; check the address")
 
 
 def _refuse_options_of_folders(path: str, recursive: bool, pattern: str | None) -> None:
     if pattern is not None or not recursive:
         option = "--no-recursive" if pattern is None else "--pattern"
-        raise UsageError(f"{option} is for folders, and {path} is none; leave it out")
+        raise UsageError(f"{option} is for folders, and {path} is not one; leave it out")
 
 
 def _identity(folder: str) -> tuple[int, int] | None:

@@ -146,7 +146,7 @@ def find_interrupted(run_id: str, moved: Mapping[str, str] = MappingProxyType({}
     if parent and MODEL_TAG in find_run(parent).data.tags:
         raise RegistryError(f"run {run_id} is one network of a training of several; resume that one: {parent}")
     if run.info.status == "FINISHED":
-        raise RegistryError(f"run {run_id} has finished, there is nothing to resume; train again without --resume")
+        raise RegistryError(f"run {run_id} has finished; nothing is left to resume, train again without --resume")
     if MODEL_TAG not in run.data.tags:
         raise RegistryError(f"run {run_id} is not a training that had begun; train again without --resume")
     given = {**run.data.params, **moved, "preset": run.data.tags[PRESET_TAG]}

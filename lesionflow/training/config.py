@@ -318,7 +318,7 @@ def read_settings(text: str, file: str) -> dict[str, Any]:
             raise UsageError(f"{where}: {key.value} belongs to the command line, as {option_name(name)}")
         if name not in _FIELDS and name not in NAME_KEYS:
             known = (*_FIELDS, *NAME_KEYS)
-            hint = did_you_mean(name, known) or f"; known: {', '.join(known)}"
+            hint = did_you_mean(name, known) or f"; choose from {', '.join(known)}"
             raise UsageError(f"{where}: unknown key {key.value!r}{hint}")
         if name in values:
             raise UsageError(f"{where}: {key.value} is given a second time; leave one out")
@@ -371,9 +371,9 @@ def _entries(text: str, file: str) -> list[tuple[yaml.ScalarNode, yaml.Node]]:
         root = yaml.compose(text, Loader=yaml.BaseLoader)
     except yaml.MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise UsageError(f"{file}{line}: no YAML: {error.problem}") from None
+        raise UsageError(f"{file}{line}: not YAML: {error.problem}") from None
     except (yaml.YAMLError, RecursionError) as error:
-        raise UsageError(f"{file}: no YAML: {(str(error).splitlines() or ['nested too deeply'])[0]}") from None
+        raise UsageError(f"{file}: not YAML: {(str(error).splitlines() or ['nested too deeply'])[0]}") from None
     if root is None:
         return []
     if not isinstance(root, yaml.MappingNode) or not all(isinstance(key, yaml.ScalarNode) for key, _ in root.value):

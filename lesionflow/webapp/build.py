@@ -72,7 +72,7 @@ def check_folder(folder: Path) -> None:
     strange = sorted(names - set(WEB_FILES))
     if strange and WORKER not in names:
         raise ReportError(
-            f"{folder}: holds something else than a page ({first_few(strange)}), which would be put on a web server "
+            f"{folder}: holds something other than a page ({first_few(strange)}), which would be put on a web server "
             "with it; name a new or empty folder (--overwrite replaces the files of a page alone)"
         )
 
@@ -198,7 +198,9 @@ def prepared(graph: bytes) -> bytes:
         except Exception as error:  # ONNX Runtime's exceptions have no common base but Exception
             if is_full():  # it does not say why it cannot write
                 raise StoreError(no_room()) from error
-            raise BundleError(f"the bundle's graph cannot be run ({str(error).splitlines()[0]})") from error
+            raise BundleError(
+                f"the bundle's graph cannot be run ({str(error).splitlines()[0]}); restore or retrain the bundle"
+            ) from error
 
 
 def _ours(name: str) -> bytes:

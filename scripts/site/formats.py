@@ -34,7 +34,7 @@ IMAGE_FORMATS = (
         "between segments. "
         "A hole of zeros, though in progressive files one of 100 zeros goes unseen one time in ten; scans of a "
         "progressive file that are missing; quantization tables with zeros. Up to 64 zeros in "
-        "front of the end marker, parameters of the scan as Samsung wrote them and odd versions of JFIF are no damage. "
+        "front of the end marker, parameters of the scan as Samsung wrote them and odd versions of JFIF are accepted. "
         "Behind a few wrong bytes the decoder often finds its way again, and says nothing, though all that follows has "
         "another colour: of 4 random bytes in a sequential file half go unseen, of 64 a fifth, of 512 one in "
         "fifty; with restart markers one in ten, in progressive files few. Where pieces of a sequential file were "

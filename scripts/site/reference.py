@@ -52,7 +52,7 @@ def commands_page() -> str:
     main.format_commands(top, overview)
     parts = ["# Commands", help_as_markdown(main.help or "")]
     parts += [
-        "Exit codes: 0 all went well, 1 failed, 2 wrong usage; more where a command says so.",
+        "[Exit codes](../how_to/configure.md#exit-codes): 0 success, 1 failure, 2 wrong usage; some have more.",
         _table(
             ("command", "what it does"),
             [
@@ -125,7 +125,7 @@ def presets_page() -> str:
     """What options that are not given come to, for each network and preset."""
     parts = [
         "# Settings of the presets",
-        "What `lesionflow train` takes for an option that is not given and whose default is the preset's. "
+        "The values that `lesionflow train` uses for options that are not given. "
         "[What was tried](../experiments.md) says where they come from.",
     ]
     names = list(preset_of(next(iter(PRESETS)), NETWORKS[0]))
@@ -140,7 +140,7 @@ def report_page(contract: str) -> str:
     """The contract of the report, which `batch/README.md` states."""
     (found,) = re.findall(r"^## The report's contract\n\n(.*?)(?=^## )", contract, re.M | re.S)
     return (
-        "# The report\n\nWhat `lesionflow score` writes, with every engine the same to the byte.\n\n"
+        "# The report\n\nWhat `lesionflow score` writes, the same to the byte on one machine or several.\n\n"
         f"{found}\n## The diagnoses\n\nThose of the model's [label set](label_sets.md); usually these:\n\n"
         f"{_diagnoses(HAM10000)}\n"
     )
@@ -150,7 +150,7 @@ def label_sets_page() -> str:
     """The built-in label sets: their diagnoses, and the words that mean each."""
     parts = [
         "# Label sets",
-        "What `--diagnoses` takes by name. [A set of one's own](../how_to/your_own_diagnoses.md) is a YAML file. "
+        "What `--diagnoses` takes by name. [A set of your own](../how_to/your_own_diagnoses.md) is a YAML file. "
         "`lesionflow describe --labels --diagnoses NAME` prints the words of a set as a file for `--labels`.",
     ]
     for name, labels in BUILT_IN.items():
@@ -170,7 +170,7 @@ def _diagnoses(labels: LabelSet) -> str:
          _in_cell(", ".join(labels.aliases.get(name, ()))))
         for name in labels.names
     ]  # fmt: skip
-    return _table(("diagnosis", "in full", "malignant, or before it", "other words for it"), rows)
+    return _table(("diagnosis", "in full", "malignant", "other words for it"), rows)
 
 
 def formats_page() -> str:
@@ -198,7 +198,7 @@ def formats_page() -> str:
         ),
     ]
     for each in IMAGE_FORMATS:
-        told = {"Read": each.read, "Colours": each.colours, "Damaged": each.damage, "Instead of": each.surprise}
+        told = {"Read": each.read, "Colours": each.colours, "Damaged": each.damage, "Other readers": each.surprise}
         parts += [
             f"## {each.name} {{ #{_slug(each.name)} }}",
             "\n\n".join(f"**{word}:** {_escaped(text)}" for word, text in told.items() if text),
@@ -208,8 +208,7 @@ def formats_page() -> str:
     failures = [(f"`{word}`", _in_cell(meaning)) for word, meaning in IMAGE_FAILURES.items()]
     parts += [
         "## In every format",
-        "- An alpha of 0 everywhere is an alpha that nobody uses: the colours count. Other transparency is black, as "
-        "around a dermatoscope's round field.\n"
+        "- An alpha of 0 everywhere is ignored. Other transparency becomes black, as around a dermatoscope's field.\n"
         "- A profile that is sRGB by what it does, whatever its name, changes nothing; one that is broken "
         "or does not fit "
         "is ignored, and the note says so.\n"
@@ -246,11 +245,11 @@ def metrics_page() -> str:
         "\n\n".join(
             [
                 "# Metrics",
-                "By these names they stand in a bundle's card, in `metrics.json` of an evaluation and, behind "
-                "the part of the split, in MLflow, which has "
+                "A bundle's card, `metrics.json` of an evaluation and, after the name of the part, MLflow use these "
+                "names. MLflow also has "
                 + ", ".join(sorted(f"`{metric.name}`" for metric in shown_at(Place.DECIDING)))
-                + " of validation once more under `deciding/`, in front of all others. They have 95 % intervals from "
-                f"a bootstrap over lesions. {INTERVAL_RULE}" + better,
+                + " of validation under `deciding/`, which it shows first. Metrics have 95 % intervals from a "
+                f"bootstrap over lesions. {INTERVAL_RULE}" + better,
                 _table(("name", "in words"), overall),
                 "For each diagnosis against the rest:",
                 _table(("name", "in words"), by_diagnosis),
@@ -267,9 +266,9 @@ def card_page() -> str:
     """The fields of a bundle's card and of the calibrations in it."""
     parts = [
         "# The card of a bundle",
-        "A bundle is a folder: the network as an ONNX graph, its Keras file, what it said of the validation part, "
-        "digests of what it was trained on, and `card.json`, which says what it is. The card has the digest of every "
-        "other file, and one of itself; whatever differs is refused.",
+        "A bundle is a folder: the network as an ONNX graph, its Keras file, its predictions for the validation part, "
+        "digests of what it was trained on, and `card.json`. The card has the digest of every other file, and one of "
+        "itself; a bundle with a file that differs is refused.",
     ]
     for heading, kind in (("`card.json`", Card), ("Each of its `calibrations`", Calibration)):
         rows = [
@@ -300,11 +299,11 @@ def python_page() -> str:
     """What is called from Python: what `lesionflow` itself has, and the verb of every command."""
     parts = [
         "# From Python",
-        "Every command is a function of the same name, with the same options, which returns what it found and raises a "
-        "`LesionflowError` that says what is wrong. Options are a configuration object, keywords with underscores, or "
-        "both, of which the keywords win; type checkers and editors know them all. Progress goes to `console`, a "
-        "`rich.console.Console`, stderr by default; `Console(quiet=True)` is silent. Nothing heavy is imported before "
-        "it is called.",
+        "Every command except `demo` and `completion` is a function of the same name, with the same options, which "
+        "returns what it found and raises a `LesionflowError` that says what is wrong. Options are a configuration "
+        "object, keywords with underscores, or both, in which case keywords take precedence. Progress goes to "
+        "`console`, a `rich.console.Console`, stderr by default; `Console(quiet=True)` is silent. Heavy packages are "
+        "imported by the functions that need them.",
     ]
     shown = (f"::: {path}\n    options:\n      heading: {name}" for path, name in python_names().items())
     return "\n\n".join([*parts, *shown]) + "\n"

@@ -151,7 +151,7 @@ def test_an_image_for_which_memory_does_not_suffice_fails_alone(
     [
         (["nowhere.jpg"], 1, "nowhere.jpg: no such file or folder"),
         (["--target", "melanoma", "images"], 2, " (did you mean 'mel'?)"),
-        (["--target", "nevus", "images"], 2, "--target nevus: 'nevus' is no diagnosis of ham10000, which has akiec"),
+        (["--target", "nevus", "images"], 2, "--target nevus: 'nevus' is not a diagnosis of ham10000, which has akiec"),
         (["images", "--model", "nowhere"], 1, "no such bundle folder"),
         (["empty"], 1, "empty: no image files"),
     ],

@@ -127,7 +127,7 @@ def test_an_existing_report_stays_without_overwrite(filled: Bucket, model: str) 
     assert invoke(*command, "--overwrite").exit_code == 3
     assert filled.get("r.csv").count(b"\n") == 30
     result = invoke(*command, "--resume")
-    assert result.exit_code == 1 and "nothing to resume" in error_line(result)
+    assert result.exit_code == 1 and "nothing is left to resume" in error_line(result)
 
 
 def test_errors_are_one_line(filled: Bucket, model: str, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from tests.conftest import PLAIN, error_line, invoke, light_networks, without_pi
 
 DAMAGED = (
     ".jpg (damaged: it breaks off within its header); replace the files, or take their rows out of the table; "
-    "`lesionflow describe DATA --out FOLDER` lists every one in description.json"
+    "'lesionflow describe DATA --out FOLDER' lists every one in description.json"
 )
 QUICK = ("--epochs", "1", "--image-size", "16", "--model", "vgg", *PLAIN)
 

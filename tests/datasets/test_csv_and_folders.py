@@ -67,7 +67,7 @@ def test_folders_say_the_diagnosis_and_not_the_lesion(folders: Path, demo_folder
 def test_what_is_left_out_is_counted_beside_the_folders_too(folders: Path) -> None:
     for name in ("NV/.hidden", ".other", "Thumbs.db", "NV/notes.txt"):
         (folders / name).write_bytes(b"none")
-    left_out = "files that are no images are left out: 1 .txt, 2 hidden, 1 of the system"
+    left_out = "files that are not images are left out: 1 .txt, 2 hidden, 1 of the system"
     assert left_out in read_labelled_images(folders).warnings
 
 

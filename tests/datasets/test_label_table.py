@@ -174,7 +174,7 @@ def test_tables_without_end_are_not_read(tmp_path: Path) -> None:
         read_table(tmp_path / "images.tar.gz")
     os.mkfifo(tmp_path / "labels.tsv")
     for special in (tmp_path / "labels.tsv", Path("/dev/zero")):
-        with pytest.raises(DataError, match="no ordinary file; give the table as one"):
+        with pytest.raises(DataError, match="not an ordinary file; give the table as one"):
             read_table(special)
 
 
@@ -458,7 +458,7 @@ def test_other_kinds_of_tables_are_named(write: Callable[..., Path], tmp_path: P
         "ods": b"PK\x03\x04",
         "rds": gzip.compress(b"X"),
     }.items():
-        with pytest.raises(DataError, match="no kind of table that is read; save it as CSV"):
+        with pytest.raises(DataError, match="not a supported kind of table; save it as CSV"):
             read_table(write(content, f"labels.{name}"))
     for name in ("dermamnist.npz", "train00.tfrec"):
         with pytest.raises(
@@ -471,7 +471,7 @@ def test_other_kinds_of_tables_are_named(write: Callable[..., Path], tmp_path: P
 
 
 def test_a_table_that_is_no_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="cannot be read"):
+    with pytest.raises(DataError, match="not an ordinary file"):
         read_table(tmp_path)
     assert read_header(tmp_path) == []
 
@@ -582,7 +582,7 @@ def test_ages_are_numbers_of_years_and_others_are_counted(own: Callable[[Edit], 
     others = ["85+", ">85", "40-45", "40-45", "1980", "6 months"]
     told = read_labelled_images(own(lambda rows: rows.assign(age=[*others, *["50"] * 44]))).warnings
     assert told == (
-        "6 images have an age that is no number of years from 0 to 110, and none in figures by age: 40-45 (2), "
+        "6 images have an age that is not a number of years from 0 to 110, and are in no metrics by age: 40-45 (2), "
         "85+ (1), >85 (1) and 2 more",
     )
 

@@ -85,7 +85,7 @@ def test_a_server_that_is_no_dataverse_is_told_from_one_that_is_out_of_order(dat
     dataverse.misbehave["the list"] = [
         server.fails(503), server.breaks_off, lambda handler, content: handler.answer(200, b"<html>"),
     ]  # fmt: skip
-    with pytest.raises(DownloadError, match=r"the list of files of doi:.*the answer is no JSON, 3 times in a row"):
+    with pytest.raises(DownloadError, match=r"the list of files of doi:.*the answer is not JSON, 3 times in a row"):
         read_listing(dataverse.address, HAM10000_DOI, Web(AT_ONCE, told.append))
     assert len(told) == 2
     dataverse.misbehave["the list"] = [lambda handler, content: handler.answer(200, b'{"status": "OK"}')]

@@ -134,7 +134,7 @@ def test_only_the_same_images_lesions_and_diagnoses_are_compared() -> None:
 
 def test_an_unknown_metric_is_refused_with_those_there_are() -> None:
     made = made_up(20)
-    with pytest.raises(UsageError, match="no metric acuracy; there are balanced_accuracy, "):
+    with pytest.raises(UsageError, match="no metric acuracy; choose from balanced_accuracy, "):
         compare(made, made, ("acuracy",))
 
 

@@ -35,7 +35,7 @@ def test_a_model_of_seven_on_benign_and_malignant() -> None:
     assert mapping.of_model and not mapping.contradicting
     assert mapping.told == "benign = bkl, df, nv, vasc; malignant = akiec, bcc, mel"
     left_out = nameless_told(mapping)  # a word of no diagnosis in the coarse set, which the model's counts as one
-    assert left_out.startswith("Images that the data call akiec are left out") and "akiec as malignant" in left_out
+    assert left_out.startswith("images that the data call akiec are left out") and "akiec as malignant" in left_out
     said = mapping.of_predictions(made)
     assert said.label_set is BINARY and said.probabilities.shape == (len(made), 2)
     malignant = made.is_malignant
@@ -119,7 +119,7 @@ def test_a_file_that_is_no_mapping(tmp_path: Path, text: str, message: str) -> N
 def test_a_diagnosis_that_is_only_called_otherwise_is_measured(tmp_path: Path) -> None:
     renamed = mapped(HAM10000, ISIC2019)
     assert renamed.groups["ak"] == ("akiec",) and renamed.apart == () == renamed.not_measurable
-    assert not_measurable_told(renamed) == "No two diagnoses of ham10000 count as one of isic2019"
+    assert not_measurable_told(renamed) == "no two diagnoses of ham10000 count as one of isic2019"
     (tmp_path / "mine.yaml").write_text("names: {melanoma: m, ak: a, rest: benign}\nmalignant: [melanoma, ak]\n")
     given = dict.fromkeys(("bcc", "bkl", "df", "nv", "vasc"), "rest") | {"mel": "melanoma"}
     mapping = mapped(HAM10000, read_label_set(str(tmp_path / "mine.yaml")), given)

@@ -137,7 +137,7 @@ def test_who_was_asked_is_said(report: Path, said: LabelledPredictions, tmp_path
     found = join_truth(table, write(tmp_path / "labels.csv", "path,diagnosis", rows), WORDS)
     assert len(found.predictions) == suspicious.sum() and found.share == suspicious.mean()
     note, few = found.notes
-    assert few.startswith("Fewer than 10 images of ")
+    assert few.startswith("fewer than 10 images of ")
     assert "metrics are biased" in note and "differs from the night" in note
     sampled = write(tmp_path / "sampled.csv", "path,chance", [(path, 0.5) for path, _ in rows])
     some = write(tmp_path / "some.csv", "path,diagnosis", rows[:-4])

@@ -207,7 +207,7 @@ def test_jpeg_2000_that_pillow_decodes_wrongly_is_unsupported() -> None:
 
     assert changed(NOISE, 0, 11, 1, 1, 9, 1, 1, 11).startswith("unsupported: JPEG 2000 of 12 bits")
     odd = NOISE.crop((0, 0, 63, 48))
-    assert changed(odd, 4, 2, 2, 7, 2, 2).startswith("unsupported: JPEG 2000 whose size is no multiple")
+    assert changed(odd, 4, 2, 2, 7, 2, 2).startswith("unsupported: JPEG 2000 whose size is not a multiple")
     named = saved(NOISE, "JPEG2000")
     space = named.index(b"colr") + 10
     called_grey = named[:space] + b"\x11" + named[space + 1 :]

@@ -116,7 +116,7 @@ def test_what_a_killed_process_decoded_goes_at_the_next_run_and_what_a_living_on
 
 def test_up_to_twenty_unreadable_images_are_named_and_where_all_are_listed() -> None:
     check_all_decoded([], 30)
-    with pytest.raises(DataError, match=r"i19 \(damaged\) and 2 more; replace .* rows out .*`lesionflow describe DATA"):
+    with pytest.raises(DataError, match=r"i19 \(damaged\) and 2 more; replace .* rows out .*'lesionflow describe DATA"):
         check_all_decoded([f"i{index} (damaged)" for index in range(22)], 30)
 
 

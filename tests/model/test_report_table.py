@@ -51,7 +51,7 @@ def test_a_set_of_ones_own_is_read_from_the_report(tmp_path: Path) -> None:
     found = label_set_of(read_report_table(tmp_path / "report.csv"))
     assert (found.names, found.malignant) == (("a", "b", "c"), ("b",))
     written(tmp_path / "few.csv", ("a", "b", "c"), ("b",), images=2)
-    with pytest.raises(ReportError, match="do not tell which diagnoses are malignant"):
+    with pytest.raises(ReportError, match="too few rows to tell which diagnoses are malignant"):
         label_set_of(read_report_table(tmp_path / "few.csv"))
 
 
@@ -102,7 +102,7 @@ def test_probabilities_have_to_add_up(tmp_path: Path) -> None:
     text = written(tmp_path / "report.csv", ("a", "b"), ("b",), images=3)
     head, last = text.rstrip("\n").rsplit("\n", 1)
     cells = last.split(",")
-    for value, message in (("0.9", "add up to"), ("1.2", "no probabilities"), ("much", "no number")):
+    for value, message in (("0.9", "add up to"), ("1.2", "not probabilities"), ("much", "not a number")):
         (tmp_path / "report.csv").write_text("\n".join([head, ",".join([*cells[:6], value, "0.9", *cells[8:]])]) + "\n")
         with pytest.raises(ReportError, match=message):
             read_report_table(tmp_path / "report.csv")

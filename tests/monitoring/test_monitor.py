@@ -128,11 +128,12 @@ def test_limits_of_ones_own_decide(normal_nights: list[Path], tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("sharre: 0.1", "did you mean 'share'"), ("share: much", "no number from 0 on"), ("share: -1", "no number"),
+        ("sharre: 0.1", "did you mean 'share'"), ("share: much", "not a number from 0 on"),
+        ("share: -1", "not a number"),
         ("values: 3", "are tables"), ("values: {images: 3}", "write low, high or both"), ("level:", "to be a number"),
         ("values: {images: {low: 3, high: 1}}", "is above high"), ("[1, 2]", "one limit per line"), ("{", "not YAML"),
         ("level: 2", "level: 2 must be from 0 to 1"), ("failed: 5", "failed: 5 must be"),
-        ("fewest_images: 2.5", "no whole number"), ("distances: {p_mel: 10}", "p_mel: 10 must be"),
+        ("fewest_images: 2.5", "not a whole number"), ("distances: {p_mel: 10}", "p_mel: 10 must be"),
         ("values: {share/mel: {high: 20}}", "share/mel: 20 must be"),
     ],
 )  # fmt: skip
@@ -201,7 +202,7 @@ def test_reports_that_do_not_belong_together_are_refused(
         ([normal_nights[0], grouped], 1, rows),
         ([normal_nights[0], "--reference", grouped], 1, rows),
         ([normal_nights[0], "--reference", other_model], 1, "lesions/4"),
-        ([normal_nights[0], "--reference", empty], 1, "nothing can be compared with it"),
+        ([normal_nights[0], "--reference", empty], 1, "has no image with a prediction to compare with"),
         ([normal_nights[0], other_labels], 1, "one label set at a time"),
         ([normal_nights[0], normal_nights[0]], 2, "given twice"),
         ([tmp_path / "nowhere.csv"], 1, "cannot be read"),

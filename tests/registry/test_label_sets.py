@@ -65,7 +65,7 @@ def test_any_of_its_diagnoses_is_explained(folder: Path, tmp_path: Path) -> None
     (scc,) = lesionflow.explain([image], tmp_path / "scc", bundle, target="scc")
     assert scc.picture is not None and scc.picture.read_bytes().startswith(b"\x89PNG")
     assert scc.said is not None and scc.said.labels == ISIC2019
-    with pytest.raises(UsageError, match="--target akiec: 'akiec' is no diagnosis of isic2019, which has ak, bcc"):
+    with pytest.raises(UsageError, match="--target akiec: 'akiec' is not a diagnosis of isic2019, which has ak, bcc"):
         lesionflow.explain([image], tmp_path / "akiec", bundle, target="akiec")
     assert not (tmp_path / "akiec").exists()
 
@@ -106,9 +106,9 @@ def test_where_two_sets_have_no_common_ground_how_to_measure_both_is_said(folder
     write_bundle(tmp_path / "elsewhere", as_binary(answers(0.6)), **fresh, labels=BINARY, split_seed=1)
     found = lesionflow.compare([str(seven), str(folder / "isic2019"), str(tmp_path / "elsewhere")])
     eight, elsewhere = found.not_comparable.values()
-    assert not found.differences and "came without validation.npz" in eight and "`lesionflow evaluate`" in eight
+    assert not found.differences and "came without validation.npz" in eight and "'lesionflow evaluate'" in eight
     assert (
-        "no images in common; evaluate both on the same data with `lesionflow evaluate` and --diagnoses b" in elsewhere
+        "no images in common; evaluate both on the same data with 'lesionflow evaluate' and --diagnoses b" in elsewhere
     )
     unlike = LabelSet("warts", ("wart", "scar"), {"wart": "wart", "scar": "scar"}, ("scar",))
     write_bundle(tmp_path / "warts", as_binary(answers(0.6)), **fresh, labels=unlike)

@@ -155,7 +155,7 @@ def test_a_report_of_one_model_tells_a_leak_by_the_bytes_of_a_renamed_file_too(
     assert (
         f"WARNING: LEAK: {label} was TRAINED on lesions in 1 of these 14 images (found 1 by the file's" in result.stderr
     )
-    assert "WARNING: Fewer than 10 images of akiec (2), bcc (2)" in result.stderr
+    assert "WARNING: fewer than 10 images of akiec (2), bcc (2)" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -143,7 +143,7 @@ def test_one_broken_image_of_a_request_does_not_fail_its_neighbours(server: Serv
         "empty: the file has no bytes": None,
         "not_an_image: the text is not base64 of a file": "no base64 at all!",
         "not_an_image: neither bytes nor base64 but of type int": 7,
-        "unsupported: several frames in one file; `lesionflow score` gives each a row": base64(two_frames),
+        "unsupported: several frames in one file; 'lesionflow score' gives each a row": base64(two_frames),
         "not_an_image: the content is none of JPEG, PNG, TIFF, WEBP, BMP, GIF, JPEG 2000, AVIF, HEIF, DICOM": base64(
             b"no image"
         ),

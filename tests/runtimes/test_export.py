@@ -295,7 +295,7 @@ def test_a_file_that_says_something_else_is_not_written(bundle: Path, fifty_imag
     ("options", "code", "message"),
     [
         (["--format", "onnx", "--precision", "int8"], 2, "name labelled images with --data"),
-        (["--format", "torch", "--precision", "float16", "--data", "x"], 2, "written in float32 alone"),
+        (["--format", "torch", "--precision", "float16", "--data", "x"], 2, "PyTorch files are float32 only"),
         (["--format", "hub", "--images", "x"], 2, "--images: only for --format onnx, litert, openvino, torch"),
         (["--precision", "float16"], 2, "--precision float16: only for --format"),
         (["--format", "tflite"], 2, "'tflite'"),

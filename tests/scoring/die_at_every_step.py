@@ -47,7 +47,7 @@ def score_apart(images: str, bundle: str, out: Path, shard_size: int, step: int 
             score(images, out, bundle, shard_size=shard_size, resume=True, quiet=True)
             code = FINISHED
         except ReportError as error:
-            code = NOTHING_LEFT if "nothing to resume" in str(error) else WRONG
+            code = NOTHING_LEFT if "nothing is left to resume" in str(error) else WRONG
         finally:
             os._exit(code)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])

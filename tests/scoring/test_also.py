@@ -86,4 +86,4 @@ def test_models_of_other_diagnoses_are_refused(images: Path, small_bundle: Path,
     )
     arguments = ("--model", str(small_bundle), "--also", str(other), "--out", str(tmp_path / "a.csv"))
     result = invoke("score", str(images), *arguments)
-    assert result.exit_code == 2 and "if they have the same ones" in error_line(result)
+    assert result.exit_code == 2 and "give a model with the same ones" in error_line(result)

@@ -177,7 +177,7 @@ def test_images_one_by_one_are_those_of_the_report(
         found = [each.error or tuple(f"{value:.6f}" for value in each.probabilities.values()) for each in said]
     for name, each in zip(contents, found, strict=True):
         if name in several:
-            assert each == "unsupported: several frames in one file; `lesionflow score` gives each a row"
+            assert each == "unsupported: several frames in one file; 'lesionflow score' gives each a row"
         else:
             assert each == expected[name], name
 

@@ -194,7 +194,7 @@ def test_lesions_that_a_spreadsheet_lost_are_no_groups(
         (("--format", "isic", "--also", "pretrained"), "holds one model's answers; leave out --also"),
         (("--on-error", "fail", "--max-failures", "5"), "leave one of the two out"),
         (("--rank-by", "patient"), "did you mean 'patient_id'?"),
-        (("--group-by", "lesion_id", "--shard", "1/2"), "give it to `lesionflow merge`"),
+        (("--group-by", "lesion_id", "--shard", "1/2"), "give it to 'lesionflow merge'"),
         (("--group-by", "lesion_id", "--pool", "median"), "is not one of"),
         (("--pool", "logits"), "--pool: is about --group-by; add --group-by COLUMN, or leave it out"),  # the default
     ],

@@ -255,10 +255,10 @@ def test_failures_are_limited_by_part_and_by_merge(images: Path, small_bundle: P
     shutil.copytree(images, folder)
     for number in (0, 9):
         (folder / f"image{number:04}.jpg").write_bytes(b"")
-    with pytest.raises(DataError, match=r"1 image of 32 failed .*at most 0 may.*the same command continues"):
+    with pytest.raises(DataError, match=r"1 of 32 images failed .*at most 0 may.*the same command continues"):
         do_parts(folder, out, small_bundle, 2, 1, on_error="fail")
     assert [summary.failed for summary in do_parts(folder, out, small_bundle, 2, 1, 2, max_failures="1")] == [1, 1]
-    with pytest.raises(DataError, match="2 images of 60 failed, but at most 1 may"):
+    with pytest.raises(DataError, match="2 of 60 images failed, but at most 1 may"):
         merge(out, max_failures="1")
     assert merge(out, max_failures="2").failed == 2
 
@@ -270,7 +270,7 @@ def test_failures_are_limited_by_part_and_by_merge(images: Path, small_bundle: P
         ({"shard": "3/2"}, "as in 3/8"),
         ({"shard": "half"}, "as in 3/8"),
         ({"shard": "1/2", "overwrite": True}, "would remove what other parts have done"),
-        ({"shard": "1/2", "top_k": 2}, "--top-k: give it to `lesionflow merge`"),
+        ({"shard": "1/2", "top_k": 2}, "--top-k: give it to 'lesionflow merge'"),
     ],
 )
 def test_options_that_make_no_sense(options: dict[str, Any], told: str, images: Path, tmp_path: Path) -> None:

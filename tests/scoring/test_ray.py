@@ -193,7 +193,7 @@ def test_too_many_failures_stop_the_cluster(on_ray: Callable[..., Any], images: 
     (folder / "image0020.jpg").write_bytes(b"")
     out = tmp_path / "results.csv"
     options: dict[str, Any] = {"shard_size": 8, "batch_size": 4}
-    with pytest.raises(DataError, match=r"1 image of 60 failed .*image0020.jpg: empty.*at most 0 may"):
+    with pytest.raises(DataError, match=r"1 of 60 images failed .*image0020.jpg: empty.*at most 0 may"):
         on_ray(folder, out, on_error="fail", **options)
     assert not out.exists() and "shard-00000002.jsonl" not in {file.name for file in shards_of(out)}
     shutil.copy(images / "image0020.jpg", folder)

@@ -325,7 +325,7 @@ def test_a_run_that_only_begins_is_not_resumed_by_another(images: Path, small_bu
             with pytest.raises(ReportError, match="another process is working on this report"):
                 score(images, out, str(small_bundle), resume=True, quiet=True)
             out.write_text("of an earlier run")
-            with pytest.raises(ReportError, match="is finished, there is nothing to resume"):
+            with pytest.raises(ReportError, match="is finished; nothing is left to resume"):
                 score(images, out, str(small_bundle), resume=True, quiet=True)
             out.unlink()
         assert {file.name for file in job_folder(out).iterdir()} == {LOCK_FILE, MANIFEST_FILE}
@@ -349,9 +349,9 @@ def test_an_existing_report_is_not_resumed_over(unfinished: Path, images: Path, 
 def test_failures_of_the_first_part_count_in_the_second(many: Path, small_bundle: Path, tmp_path: Path) -> None:
     out = tmp_path / "results.csv"
     options: dict[str, Any] = {"shard_size": 10, "batch_size": 5, "quiet": True}
-    with pytest.raises(DataError, match=r"4 images of 120 failed.*at most 3 may.*50 of 120 images are done"):
+    with pytest.raises(DataError, match=r"4 of 120 images failed.*at most 3 may.*50 of 120 images are done"):
         score(many, out, str(small_bundle), max_failures="3", **options)
-    with pytest.raises(DataError, match="6 images of 120 failed"):
+    with pytest.raises(DataError, match="6 of 120 images failed"):
         score(many, out, str(small_bundle), max_failures="5", resume=True, **options)
     assert score(many, out, str(small_bundle), max_failures="8", resume=True, **options).failed == 8
 

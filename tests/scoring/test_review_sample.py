@@ -98,7 +98,7 @@ def test_score_and_merge_write_the_same_list_and_mark_its_images_on_the_page(
         (("--out", "-", "--sample", "3"), "add --sample-out FILE"),
         (("--out", "a.csv", "--sample-out", "b.csv"), "add --sample N"),
         (("--out", "a.csv", "--sample", "3", "--sample-out", "a.csv"), "name the same file"),
-        (("--out", "a.csv", "--sample", "3", "--shard", "1/2"), "give it to `lesionflow merge`"),
+        (("--out", "a.csv", "--sample", "3", "--shard", "1/2"), "give it to 'lesionflow merge'"),
     ],
 )
 def test_options_that_make_no_sense_are_refused_before_work(

@@ -289,9 +289,9 @@ def test_a_table_carries_columns_into_the_report(images: Path, small_bundle: Pat
 @pytest.mark.parametrize(
     ("options", "failed", "message"),
     [
-        ({"max_failures": "2"}, 3, "3 images of 60 failed .*at most 2 may; .*or raise --max-failures$"),
-        ({"max_failures": "4%"}, 3, "3 images of 60 failed .*at most 2 may"),
-        ({"on_error": "fail"}, 1, "1 image of 60 failed .*image0004.jpg: empty.*or leave out --on-error fail$"),
+        ({"max_failures": "2"}, 3, "3 of 60 images failed .*at most 2 may; .*or raise --max-failures$"),
+        ({"max_failures": "4%"}, 3, "3 of 60 images failed .*at most 2 may"),
+        ({"on_error": "fail"}, 1, "1 of 60 images failed .*image0004.jpg: empty.*or leave out --on-error fail$"),
     ],
 )
 def test_too_many_failures_stop_the_run(

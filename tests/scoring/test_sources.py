@@ -368,7 +368,7 @@ def test_paths_that_lie_beside_the_list_and_not_here_are_refused(
 def test_a_list_that_was_given_as_an_image_is_refused(name: str, tmp_path: Path) -> None:
     file = tmp_path / name
     file.write_bytes(b"a.jpg\nb.jpg\n")
-    with pytest.raises(UsageError, match="is no image; write @FILE"):
+    with pytest.raises(UsageError, match="not an image; write @FILE"):
         open_source(file)
     file.write_bytes(b"\xff\xd8\xff")  # an image, whatever its name
     assert paths(file) == [str(file)]

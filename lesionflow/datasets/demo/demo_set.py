@@ -147,7 +147,7 @@ def plan_lesions(images: int, seed: int, shares: Mapping[str, float] = SHARES) -
     wanted = {name: max(FEWEST_IMAGES, round(share * images)) for name, share in shares.items()}
     wanted[common] += images - sum(wanted.values())
     if wanted[common] < FEWEST_IMAGES:
-        raise UsageError(f"{images} images are too few for {FEWEST_IMAGES} of each of {len(shares)} diagnoses")
+        raise UsageError(f"{images} images are too few for {FEWEST_IMAGES} of {len(shares)} diagnoses each; draw more")
     random = default_rng([seed, 0])
     views: list[tuple[str, int]] = []
     for kind, count in wanted.items():

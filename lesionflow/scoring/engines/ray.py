@@ -84,7 +84,7 @@ def join_cluster(address: str | None, cpus: int, gpus: float, *, quiet: bool = F
     if "://" in address:
         raise UsageError(
             f"--ray-address {address}: Ray Client is not supported; run this on a node of the cluster, or with "
-            "`ray job submit`"
+            "'ray job submit'"
         )
     own: dict[str, Any] = {}
     if address == "local":
@@ -99,7 +99,7 @@ def join_cluster(address: str | None, cpus: int, gpus: float, *, quiet: bool = F
             if address == "auto" and isinstance(error, ConnectionError):
                 raise EngineError(
                     "this machine belongs to no Ray cluster; name one with --ray-address HOST:PORT, begin one with "
-                    "`ray start --head`, or use --ray-address local"
+                    "'ray start --head', or use --ray-address local"
                 ) from error
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise EngineError(f"{address}: the Ray cluster cannot be joined ({reason})") from error

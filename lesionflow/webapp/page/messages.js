@@ -6,7 +6,7 @@ const MESSAGES = {
   en: {
     language: "Language",
     research: "For research. Not a medical device, not a diagnosis.",
-    private: "Your images stay on this device: the page sends nothing anywhere.",
+    private: "Your images stay on this device: the page sends nothing to anybody.",
     demo: "This model was trained on synthetic demo data; what it says of real images means nothing.",
     licence: "Licence of the model's training images: {licence}. It also applies to the use of the model.",
     add: "Add images",
