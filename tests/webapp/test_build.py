@@ -74,6 +74,7 @@ def test_other_label_sets(labels: Any, tmp_path: Path) -> None:
     assert len(set(facts["columns"])) == len(facts["columns"]) and "p_malignant" in facts["columns"]
 
 
+@pytest.mark.parametrize("runtime", [ONNX], indirect=True)  # LiteRT's takes half a minute to make again
 def test_a_page_that_is_there_is_not_overwritten_unasked(
     page: Path, web_bundle: Path, runtime: str, archives: Path, tmp_path: Path
 ) -> None:
