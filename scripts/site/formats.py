@@ -30,16 +30,15 @@ IMAGE_FORMATS = (
         "decoded at the "
         "scale that is needed.",
         "ICC profile, or Adobe RGB that EXIF names; CMYK without one by Pillow's formula",
-        "whatever libjpeg complains of: a cut or spliced scan, lost restart markers, bad codes, garbage "
-        "between segments. "
-        "A hole of zeros, though in progressive files one of 100 zeros goes unseen one time in ten; scans of a "
-        "progressive file that are missing; quantization tables with zeros. Up to 64 zeros in "
-        "front of the end marker, parameters of the scan as Samsung wrote them and odd versions of JFIF are accepted. "
-        "Behind a few wrong bytes the decoder often finds its way again, and says nothing, though all that follows has "
-        "another colour: of 4 random bytes in a sequential file half go unseen, of 64 a fifth, of 512 one in "
-        "fifty; with restart markers one in ten, in progressive files few. Where pieces of a sequential file were "
-        "exchanged or copied over others, up to two in five go unseen. Of progressive arithmetic coding even a cut "
-        "may, and the note says so of all arithmetic coding. Compare the checksums of a transfer.",
+        "whatever libjpeg complains of: a cut or spliced scan, lost restart markers, bad codes, garbage between "
+        "segments. Holes of zeros (in progressive files, one in ten holes of 100 zeros goes unseen), missing scans of "
+        "a progressive file, quantization tables with zeros. Up to 64 zeros in front of the end marker, scan "
+        "parameters as Samsung wrote them and odd versions of JFIF are accepted. After a few wrong bytes the decoder "
+        "often finds its way again without a complaint, although all that follows has another colour: of 4 random "
+        "bytes in a sequential file half go unseen, of 64 a fifth, of 512 one in fifty; with restart markers one in "
+        "ten, in progressive files few. If pieces of a sequential file were exchanged or copied over others, up to "
+        "two in five go unseen. In progressive arithmetic coding even a cut may go unseen, and the note says so of "
+        "all arithmetic coding. Compare the checksums of a transfer.",
         "a damaged file gives a picture that is grey or shifted from the damage on, and the decoder's "
         "warning is dropped",
     ),
@@ -61,13 +60,12 @@ IMAGE_FORMATS = (
         "pages of their own (ImageJ, OME) or several in one, are `unsupported`.",
         "ICC profile; colours that it defines by numbers are not converted, and the note says so",
         "whatever libtiff complains of; strips that are empty, short, within another or beyond the end; a wrong "
-        "checksum of Deflate; a JPEG "
-        "strip that a JPEG file could not be. A thousand zeros in Zstandard, "
-        "16 in LZW and CCITT (64 in G3). Nothing can tell a hole in pixels that are not compressed, though the note "
-        "says so, as in BMP and DICOM, where they end in 4,096 or more zeros, or bytes of 255, from a multiple of 512 "
-        "bytes on, or have whole "
-        "blocks of 512 between others, and where bytes follow that it does not name; of wrong bytes in Zstandard up to "
-        "a third go unseen, in LZW a few. Compare the checksums of a transfer.",
+        "checksum of Deflate; a JPEG strip that a JPEG file could not be. A thousand zeros in Zstandard, 16 in LZW "
+        "and CCITT (64 in G3). A hole in pixels that are not compressed cannot be told from black ones. The note "
+        "says, as for BMP and DICOM, where such pixels end in 4,096 or more zeros or bytes of 255 from a multiple of "
+        "512 bytes on, or have whole blocks of 512 of them between others, and where bytes follow that the file does "
+        "not name. Of wrong bytes in Zstandard up to a third go unseen, in LZW a few. Compare the checksums of a "
+        "transfer.",
         "the preview in place of the image; planes of 16 bits mixed up; palettes of 8-bit entries black",
     ),
     ImageFormat(
