@@ -6,6 +6,8 @@ unsupported; whether a file of one of them decodes is another question.
 
 from __future__ import annotations
 
+import base64
+import codecs
 import re
 import struct
 
@@ -51,23 +53,42 @@ _LONG = {b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b
 
 # What often has an image's name without being one: how it begins, what it is, and what to do.
 _OTHERS = (
-    (rb"\s*<(!doctype html|html|head|body)\b", "a web page, as of a failed download; download it again"),
-    (rb"\s*(<\?xml[^>]*>\s*)?<error\b|\s*\{\s*\"", "a server's message, as of a failed download; download it again"),
+    (rb"<!--|<(!doctype html|html|head|body|script|meta|title|br|div|p)\b|<\?xml[^>]*>\s*<!doctype html",
+     "a web page, as of a failed download; download it again"),
+    (rb"(<\?xml[^>]*>\s*)?<error\b|\{\s*\"|\[\s*\{|[45]\d\d\b|access denied|forbidden|not found|unauthorized",
+     "a server's message, as of a failed download; download it again"),
     (rb"version https://git-lfs", "a pointer of Git LFS; fetch the file with git lfs pull"),
-    (rb"(data:[a-z/+.-]+;base64,)?(/9j/|iVBORw0KGgo|R0lGOD|UklGR|SUkqA|TU0AK)", "an image in base64; decode it"),
-    (rb"(content-[a-z-]+|mime-version|received|return-path|delivered-to|from|date|subject|message-id): ",
-     "an e-mail; save what is attached to it"),
-    (rb"\x1f\x8b|BZh[1-9]|\xfd7zXZ\0|\x28\xb5\x2f\xfd|7z\xbc\xaf\x27\x1c|PK\x03\x04|Rar!", "an archive; unpack it"),
+    (rb"(\.\./)*(\.git)?/?annex/objects/", "a pointer of git-annex; fetch the file with git annex get"),
+    (rb"outs:\s", "a pointer of DVC; fetch the file with dvc pull"),
+    (rb"L\0\0\0\x01\x14\x02\0|\[(internetshortcut|desktop entry)\]|!<symlink>|IntxLNK|XSym\n|book\0\0\0\0mark|bplist00|"
+     rb"(<\?xml[^>]*>\s*)?<(!doctype )?plist", "a link, or what stands for a file elsewhere; copy the file itself"),
+    (rb"\0\x05\x16\x07", "what a Mac keeps beside a file (AppleDouble); copy the file itself"),
+    (rb"(content-[a-z-]+|mime-version|received|return-path|delivered-to|from|date|subject|message-id|x-[a-z0-9-]+): |"
+     rb"from \S+@|--\S+\s+content-", "an e-mail; save what is attached to it"),
+    (rb"begin [0-7]{3} |=ybegin |\(this file must be converted with binhex", "a file packed for e-mail; unpack it"),
+    (rb"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1|\{\\rtf", "a document of Office, or an e-mail; save the image in it"),
+    (rb"salted__|-----begin pgp|age-encryption\.org", "encrypted; decrypt it"),
+    (rb"\x1f[\x8b\x9d\xa0]|BZh[1-9]|\xfd7zXZ\0|\x28\xb5\x2f\xfd|\x04\x22\x4d\x18|7z\xbc\xaf\x27\x1c|PK[\3\5][\4\6]|Rar!|"
+     rb"MSCF|LZIP|x[\x9c\xda]|.{257}ustar", "an archive; unpack it"),
     (rb"\x89HDF\r\n\x1a\n", "an HDF5 file; name its images in a table of paths, such as images.hdf5/ISIC_0000001"),
+    (rb"PAR1|ARROW1|SQLite format 3|\x93NUMPY|MATLAB \d", "a table or arrays; save the images in it as PNG or JPEG"),
     (rb"%PDF-", "a PDF document; save its image as PNG or JPEG"),
     (rb"8BPS", "a document of Photoshop; save it as PNG or JPEG"),
-    (rb"P[1-7]\s|qoif|v/1\x01|#\?RADIANCE|DDS |\0\0[\1\2]\0|SIMPLE  =|AT&TFORM|%!PS|(\s*<\?xml[^>]*>)?\s*<svg\b",
+    (rb"P[1-7f]\s|PG [ml][lm] |qoif|v/1\x01|#\?RADIANCE|DDS |\0\0[\1\2]\0|icns\0|SIMPLE  =|AT&TFORM|%!PS|"
+     rb"\xc5\xd0\xd3\xc6|\x0a[\0-\5]\x01[\1\2\4\x08]|\x01\xda[\0\1][\1\2]|\x59\xa6\x6a\x95|/\* xpm|FLIF|"
+     rb"BPG\xfb|gimp xcf|NRRD|ObjectType =|ZISRAWFILE|\xd7\xcd\xc6\x9a|\x01\0\0\0.{36} EMF|#define \w+_width|<svg\b|"
+     rb"<\?xml.{0,450}<svg\b",
      "an image of a format that is not read; save it as PNG or JPEG"),
-    (rb"FUJIFILMCCD-RAW|....ftypcrx ", "a camera's raw image; save it as PNG or JPEG"),
-    (rb"....ftyp", "a film, or another file of its kind"),
+    (rb"FUJIFILMCCD-RAW|....ftypcrx |II(RO|RS|U\0|\x1a\0\0\0HEAPCCDR)|MMOR|FOVb|\0MRM",
+     "a camera's raw image; save it as PNG or JPEG"),
+    (rb"....ftyp|\0\0..(moov|mdat|wide|free|skip)|RIFF....(AVI |WAVE)|\x1aE\xdf\xa3|\0\0\x01[\xb3\xba]|ID3|OggS|fLaC",
+     "a film, a sound, or another file of their kind"),
 )  # fmt: skip
 _BLOCK, _PADDED = 512, 4096  # bytes: of a disk, and at the least of what was not copied
 _BY_CHANCE = 1000  # runs of black, of which one lies between blocks
+_BEHIND_JPEG = [bytes([marker]) for marker in (0xDB, *range(0xE0, 0xF0), 0xFE)]  # of the segment that begins it
+_LONGEST_PATH = 4096  # bytes
+_SUFFIXES = tuple(suffix.encode() for suffix in SUFFIXES)
 _MORE = 16  # zeros that nothing begins with; line feeds that have carriage returns in front of them by no chance
 
 
@@ -109,8 +130,46 @@ def unrecognised(data: bytes) -> tuple[str, str]:
         return "damaged", "all its bytes are the same, as of a copy that was not finished; copy it again"
     if zeros >= _MORE:
         return "damaged", f"its first {zeros} bytes are zeros, as of a copy that was not finished; copy it again"
-    told = next((told for begins, told in _OTHERS if re.match(begins, head, re.IGNORECASE | re.DOTALL)), "")
-    return "not_an_image", told or f"the content is none of {', '.join(FORMATS)}"
+    if written := _written_as_text(head):
+        return "not_an_image", f"{written} written as text, in base64 or hexadecimal digits; decode it"
+    texts = {head, _text_of(head)}
+    flags = re.IGNORECASE | re.DOTALL
+    if told := next((told for begins, told in _OTHERS for text in texts if re.match(begins, text, flags)), ""):
+        return "not_an_image", told
+    if (
+        len(data) < _LONGEST_PATH
+        and re.fullmatch(rb"[ -~]+", data.strip())
+        and data.strip().lower().endswith(_SUFFIXES)
+    ):
+        return "not_an_image", "the path of another file, as of a link that was not kept; copy that file"
+    for start, kind in _STARTS.items():
+        at = head.find(start)
+        if at > 0 and (len(start) >= 8 or (kind == "JPEG" and head[at + 3 : at + 4] in _BEHIND_JPEG)):
+            return "damaged", f"other bytes in front of {kind}, which begins at byte {at}; save the image in it"
+    return "not_an_image", f"the content is none of {', '.join(FORMATS)}"
+
+
+def _written_as_text(head: bytes) -> str | None:
+    """The format of an image whose bytes are written in base64 or as hexadecimal digits; None for anything else."""
+    bare = re.sub(rb"\s", b"", _text_of(head))
+    bare = re.sub(rb"""^(b?["'])?(data:[^,]{0,99},|0x|\\x)?""", b"", bare, flags=re.IGNORECASE)
+    for digits, size, decode in ((rb"[0-9a-f]+", 2, bytes.fromhex), (rb"[0-9a-z+/_-]+", 4, _from_base64)):
+        found = re.match(digits, bare, re.IGNORECASE)
+        text = found[0][: len(found[0]) // size * size].decode() if found else ""
+        if (kind := sniff(decode(text))) in FORMATS:
+            return kind
+    return None
+
+
+def _from_base64(text: str) -> bytes:
+    return base64.b64decode(text.replace("-", "+").replace("_", "/"))  # the former are those of URLs
+
+
+def _text_of(head: bytes) -> bytes:
+    """The first bytes of a text without marks of their order, zeros of UTF-16 and blanks in front."""
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return head[2:].replace(b"\0", b"").lstrip()
+    return head.removeprefix(codecs.BOM_UTF8).lstrip()
 
 
 def unfinished(data: bytes) -> str:

@@ -1,5 +1,6 @@
 """Files as they come: any kind of image, or of none, gives pixels or a documented reason, at a bounded cost."""
 
+import base64
 import gzip
 import io
 import os
@@ -211,12 +212,56 @@ def test_what_is_no_image_says_so(data: bytes) -> None:
         (b"P6\n2 2\n255\n", "a format that is not read"), (b"qoif\0\0\0\2", "a format that is not read"),
         (b'<?xml version="1.0"?>\n<svg xmlns=', "a format that is not read"),
         (b"\0\0\0\x18ftypcrx \0\0\0\1", "raw image"), (b"\0\0\0\x18ftypqt  ", "a film"),
+        (b"\xef\xbb\xbf<!DOCTYPE html>", "a web page"), ("<html><body>".encode("utf-16"), "a web page"),
+        (b"<!-- saved -->\n<html>", "a web page"), (b"404: Not Found", "a server's message"),
+        (b"/annex/objects/MD5E-s9--a.jpg\n", "git annex get"), (b"outs:\n- md5: 0\n  path: a.jpg\n", "dvc pull"),
+        (b"[InternetShortcut]\r\nURL=http://a.b/c.jpg\r\n", "a link"), (b"bplist00\xd1\1\2", "a link"),
+        (b"L\0\0\0\1\x14\2\0" + bytes(99), "a link"), (b'<?xml version="1.0"?>\n<!DOCTYPE plist>', "a link"),
+        (b"../images/ISIC_1.JPG\n", "the path of another file"), (b"\0\5\x16\7\0\2\0\0Mac OS X   ", "AppleDouble"),
+        (b"X-UIDL: 1\r\nFrom: a@b.c\r\n", "an e-mail"), (b"begin 644 a.jpg\nM_]C_X\n", "packed for e-mail"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "Office"), (b"Salted__" + bytes(range(90)), "encrypted"),
+        (b"\x1f\x9d\x90abc", "an archive"), (b"a/1.jpg" + bytes(250) + b"ustar", "an archive"),
+        (b"\x93NUMPY\1\0", "arrays"), (b"SQLite format 3\0", "a table"), (b"icns\0\0\1\0ic07", "not read"),
+        (b"IIU\0\x18\0\0\0", "raw image"), (b"RIFF\0\0\1\0AVI LIST", "a film"),
     ],
 )  # fmt: skip
 def test_what_often_has_an_images_name_is_named(data: bytes, said: str) -> None:
     with pytest.raises(ImageError, match=said) as caught:
         decode(data, 16, 16)
     assert caught.value.reason == "not_an_image"
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_an_image_that_is_written_as_text_is_named(format: str) -> None:
+    data = file_bytes(noise(), format)
+    plain = base64.encodebytes(data)
+    digits = data.hex().encode()
+    of_urls = base64.urlsafe_b64encode(data)
+    for text in (
+        plain,
+        of_urls,
+        b'"data:image/any;base64,' + plain,
+        b"\r\nb'" + plain,
+        digits,
+        b"\\x" + digits.upper(),
+    ):
+        with pytest.raises(ImageError, match="written as text") as caught:
+            decode(text, 16, 16)
+        assert caught.value.reason == "not_an_image"
+    assert reason_of(b"/wp-content/uploads/a.htm") == "not_an_image"
+
+
+@pytest.mark.parametrize("format", ["JPEG", "PNG", "JPEG2000", "WEBP"])
+def test_other_bytes_in_front_of_an_image_are_damage(format: str) -> None:
+    data = file_bytes(noise(), format)
+    for front in (b"\0", len(data).to_bytes(4, "big"), b"\0\x05a.jpg" + bytes(57) + b"JPEG8BIM" + bytes(55)):
+        with pytest.raises(ImageError) as caught:
+            decode(front + data, 16, 16)
+        if format == "WEBP":  # whose first bytes are those of sounds and films, too
+            assert caught.value.reason == "not_an_image"
+        else:
+            told = f"other bytes in front of {format.replace('2000', ' 2000')}, which begins at byte {len(front)}"
+            assert (caught.value.reason, caught.value.detail[: len(told)]) == ("damaged", told)
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG", "JPEG2000"])
