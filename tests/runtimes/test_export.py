@@ -200,6 +200,32 @@ def test_a_bundle_without_its_keras_file_is_read_back_out_of_its_graph(trained_s
     assert np.allclose(distances, predictor.measure(pixels)[1], rtol=1e-3)
 
 
+@pytest.mark.parametrize("name", ["global_average_pooling2d", "global_average_pooling2d_1"])
+def test_a_networks_layers_may_have_the_names_that_keras_gives_to_new_ones(
+    name: str, trained_store: Path, tmp_path: Path
+) -> None:
+    """As where several networks were built before it in the process that trained it."""
+    import keras
+
+    from lesionflow.training.export.whole_network import whole_network
+
+    def renamed(layer: keras.Layer) -> keras.Layer:
+        same = layer.get_config()
+        return type(layer).from_config(same | {"name": name} if "global_average" in layer.name else same)
+
+    copy = Path(shutil.copytree(trained_store / "vgg", tmp_path / "copy"))
+    network = keras.models.load_model(copy / KERAS_FILE, compile=False)
+    other = keras.models.clone_model(network, clone_function=renamed)
+    other.set_weights(network.get_weights())
+    other.save(copy / KERAS_FILE)
+    card = read_card(copy)
+    digests = card.digests | {KERAS_FILE: sha256((copy / KERAS_FILE).read_bytes())}
+    write_card(copy, dataclasses.replace(card, digests=digests))
+    keras.utils.clear_session()  # names are counted from the start, as in the process that exports
+    whole = whole_network(copy)
+    assert sorted(whole.output) == ["distance", "probabilities"]
+
+
 @pytest.mark.parametrize(("format", "network"), [(LITERT, "cnn"), (TORCH, "cnn"), (LITERT, "of another version")])
 def test_a_bundle_that_a_format_cannot_be_made_from_is_told_before_any_work(
     format: str, network: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

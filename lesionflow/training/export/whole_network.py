@@ -121,7 +121,7 @@ def _candidates(network: keras.Model, card: Card, count: int) -> Any:
         if isinstance(layer, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.BatchNormalization))
         and layer.output.shape[1:] == (*middle, count)
     ]
-    pooled = (keras.layers.GlobalAveragePooling2D()(each) for each in maps)
+    pooled = (keras.layers.GlobalAveragePooling2D(name=f"pooled_for_{DISTANCE}")(each) for each in maps)
     flat = (layer.output for layer in network.layers if layer.output.shape[1:] == (count,))
     return itertools.chain(pooled, flat)
 
