@@ -333,10 +333,12 @@ def _check_strips(data: bytes, page: _Page) -> str:
 
 
 def _said_of_rest(data: bytes, pages: list[_Page]) -> str:
-    """A note on bytes behind all that the directories name: what is not compressed may have moved."""
+    """A note on bytes behind all that the directories name, or missing: what is not compressed may have moved."""
     ends = [page.end for page in pages]
     if not all(ends) or len(pages) == _MAXIMUM_PAGES:
         return ""
+    if max(ends) > len(data):
+        return f"{counted(max(ends) - len(data), 'byte')} of what it names beside pixels missing"
     places = ((_STRIPS, _STRIP_BYTES), (_TILES, _TILE_BYTES), (_OLD_STREAM, _OLD_STREAM_BYTES))
     for page, (start, length) in itertools.product(pages, places):
         if start in page.values and length not in page.values:

@@ -64,8 +64,8 @@ IMAGE_FORMATS = (
         "and CCITT (64 in G3). A hole in pixels that are not compressed cannot be told from black ones. The note "
         "says, as for BMP and DICOM, where such pixels end in 4,096 or more zeros or bytes of 255 from a multiple of "
         "512 bytes on, or have whole blocks of 512 of them between others, and where bytes follow that the file does "
-        "not name. Of wrong bytes in Zstandard up to a third go unseen, in LZW a few. Compare the checksums of a "
-        "transfer.",
+        "not name or, in TIFF, are missing of what it names. Of wrong bytes in Zstandard up to a third go unseen, "
+        "in LZW a few. Compare the checksums of a transfer.",
         "the preview in place of the image; planes of 16 bits mixed up; palettes of 8-bit entries black",
     ),
     ImageFormat(

@@ -189,6 +189,14 @@ def test_the_note_says_what_no_directory_names() -> None:
     assert one(data).note == one(data[:-700] + b"abc" + data[-700:-3]).note == ""
     assert one(data[:-700] + b"abc" + data[-700:]).note == "3 bytes behind all that it names"
     assert one(data + b"\n").note == "1 byte behind all that it names"
+    order, text = "<", b"a text that stands behind the pixels".ljust(40)
+    (at,) = struct.unpack_from(order + "I", data, 4)
+    entries = range(at + 2, at + 2 + 12 * struct.unpack_from(order + "H", data, at)[0], 12)
+    described = next(entry for entry in entries if struct.unpack_from(order + "H", data, entry) == (270,))
+    told = struct.pack(order + "HHII", 270, 2, len(text), len(data))
+    behind = data[:described] + told + data[described + 12 :] + text
+    assert one(behind).note == ""
+    assert one(behind[:-700] + behind[-690:]).note == "10 bytes of what it names beside pixels missing"
 
 
 def test_numbers_may_be_bytes() -> None:
