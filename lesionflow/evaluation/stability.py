@@ -19,7 +19,7 @@ from PIL import Image, ImageFilter
 from lesionflow.defaults import thread_map, usable_cores
 from lesionflow.errors import ImageError
 from lesionflow.evaluation.bootstrap import interval, ratio, resampled_sums
-from lesionflow.images.decode import decode, fit_array, header
+from lesionflow.images.decode import decode, fit_image, header
 from lesionflow.model.card import Estimate
 from lesionflow.model.predictor import Predictor
 
@@ -191,7 +191,7 @@ def _variants(path: str, height: int, width: int, changes: Sequence[Change], see
     seen = [decode(path, height, width)]
     for index, change in enumerate(changes):
         changed = change.make(whole, np.random.default_rng((seed, index)))
-        seen.append(fit_array(np.asarray(changed), height, width))
+        seen.append(fit_image(changed, height, width))
     return np.stack(seen)
 
 

@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 
 from lesionflow.datasets.labelled import read_labelled_images
-from lesionflow.evaluation.stability import CHANGES, Change, Stability, measure_stability
-from lesionflow.images.decode import decode, fit_array
+from lesionflow.evaluation.stability import CHANGES, Change, Stability, _variants, measure_stability
+from lesionflow.images.decode import decode, fit_array, header
 from lesionflow.model.card import SINGLE, Calibration, read_card, write_card
 from lesionflow.model.decision import decide
 from lesionflow.model.predictor import Predictor, load_predictor
@@ -57,6 +57,18 @@ def test_progress_counts_the_drawn_images_also_where_one_cannot_be_read(
     measured = found(predictor, some, most=50, progress=lambda done, total: told.append((done, total)))
     assert measured.images == 9
     assert told == [(0, 10), (5, 10), (9, 10), (10, 10)]
+
+
+def test_a_changed_image_is_scaled_as_its_pixels_are(images: dict[str, list[str]]) -> None:
+    """Also those that came through a JPEG file: nothing but pixels counts, as for a file of them."""
+    for path in images["path"][:3]:
+        _, columns, rows = header(path)
+        whole = Image.fromarray(decode(path, rows, columns))
+        seen = _variants(path, 24, 32, CHANGES, seed=5)
+        assert len(seen) == 1 + len(CHANGES)
+        for index, change in enumerate(CHANGES):
+            changed = np.array(change.make(whole, np.random.default_rng((5, index))))
+            np.testing.assert_array_equal(seen[1 + index], fit_array(changed, 24, 32), err_msg=change.name)
 
 
 def test_shares_are_those_of_scoring_the_changed_images(predictor: Predictor, images: dict[str, list[str]]) -> None:
