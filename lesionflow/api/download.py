@@ -92,7 +92,7 @@ def download(
                 f"{error.filename or folder}: {error.strerror or error}; fix this and run the same command again"
             ) from error
         except KeyboardInterrupt as stopped:
-            add_to_message(stopped, f"the data so far is kept in {folder}: the same command resumes")
+            add_to_message(stopped, f"the data so far is kept in {folder}: the same command continues")
             raise
     names = tuple(step.file.name for step in steps)
     return Downloaded(folder, names, published.version, len(table), table["lesion_id"].nunique(), tuple(warnings))

@@ -251,5 +251,5 @@ def move_store(old: Path, new: Path, tracking_uri: str | None) -> None:
 
     moved = move_store(old, new, tracking_uri=tracking_uri)
     click.echo(
-        f"{counted(moved.addresses, 'path', 'begins', 'begin')} with {new} now; the database as it was: {moved.backup}"
+        f"{counted(moved.addresses, 'path', 'begins', 'begin')} with {new} now; backup of the database: {moved.backup}"
     )

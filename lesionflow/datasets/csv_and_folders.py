@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 FURTHER = ("lesion_id", "patient_id", "image_id", "age", "sex", "localization", "dx_type", *ORIGIN)
 # Text of messages about unknown tables.
 ITS_OWN_COLUMNS = (
-    "a table of one's own needs path and diagnosis, or image_id, which names files below the table's folder, and "
+    "a table of your own needs path and diagnosis, or image_id, which names files below the table's folder, and "
     f"diagnosis; it may have {', '.join(FURTHER)}; to name yours, give --labels FILE with 'columns: {{path: YOURS, "
     "diagnosis: YOURS}'"
 )
@@ -148,7 +148,7 @@ def unread_columns(table: pd.DataFrame, file: Path) -> tuple[str, ...]:
     found = []
     for columns, advice in (
         (("lesion_id", "patient_id"), "if they say which images are of one lesion or patient"),
-        (("age", "sex"), "for figures by age in years or by sex"),
+        (("age", "sex"), "for metrics by age in years or by sex"),
     ):
         names = [
             name

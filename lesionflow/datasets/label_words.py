@@ -187,7 +187,7 @@ def unknown_words(
     shown = f"--labels {words.file}' shows" if words.file else "--labels' shows"
     return UnknownWordsError(
         f"{file}: {counted(len(unknown), thing)} with an unknown diagnosis: {first_few(named)}"
-        f"{words.labels.suggestion(named[0])}; known are {', '.join(words.labels.names)} and words for them; say what "
+        f"{words.labels.suggestion(named[0])}; choose from {', '.join(words.labels.names)} or a word for one; say what "
         f"yours mean with --labels FILE ('lesionflow describe DATA {shown} one)"
     )
 

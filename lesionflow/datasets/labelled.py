@@ -155,7 +155,7 @@ def read_with_words(source: str | os.PathLike[str], cache: Path | None, words: L
     table["content"], frames = contents_of_files(table["path"].tolist())
     if several := [os.path.basename(file) for file, count in zip(table["path"], frames, strict=True) if count > 1]:
         told = f"{counted(len(several), 'file')} {'has' if len(several) == 1 else 'have'} several frames"
-        warnings.append(f"{told}, of which the first is taken: {first_few(several)}")
+        warnings.append(f"{told}; only the first is used: {first_few(several)}")
     drawn = table["lesion_id"].str.startswith(DEMO_PREFIX)
     name = DEMO if drawn.all() else path.resolve().name
     folder = path.parent if path.is_file() else path

@@ -340,8 +340,8 @@ def _migrate(address: str) -> None:
         _upgrade(address, "restore the database's own backup")
         return
     copy = back_up(file, "migration")
-    print(f"{file}: migrated to the installed MLflow; as it was: {copy}", file=sys.stderr)
-    _upgrade(address, f"cp {shlex.quote(str(copy))} {shlex.quote(str(file))} brings back what was")
+    print(f"{file}: migrated to the installed MLflow; backup: {copy}", file=sys.stderr)
+    _upgrade(address, f"cp {shlex.quote(str(copy))} {shlex.quote(str(file))} restores the backup")
 
 
 def _upgrade(address: str, otherwise: str) -> None:

@@ -292,7 +292,7 @@ def test_columns_of_files_and_ages_may_be_spelled_otherwise(table: Path) -> None
     rows.rename(columns={"age": "age (months)"}).to_csv(table, index=False)
     found = read_labelled_images(table)
     assert set(found.table["age"]) == {""}
-    assert "not read: age (months); for figures by age in years" in found.warnings[0]
+    assert "not read: age (months); for metrics by age in years" in found.warnings[0]
 
 
 @pytest.mark.parametrize(
@@ -336,7 +336,7 @@ def test_columns_that_seem_to_tell_lesions_or_patients_are_named(table: Path) ->
 def test_columns_that_seem_to_tell_age_or_sex_are_named(table: Path) -> None:
     rows = pd.read_csv(table, dtype=str, keep_default_na=False)
     rows.rename(columns={"age": "Alter", "sex": "Gender"}).assign(age_limit="", sexton="").to_csv(table, index=False)
-    advice = "for figures by age in years or by sex, name them with --labels FILE ('columns: {sex: YOURS}')"
+    advice = "for metrics by age in years or by sex, name them with --labels FILE ('columns: {sex: YOURS}')"
     assert read_labelled_images(table).warnings == (f"{table}: not read: alter, gender; {advice}",)
 
 
@@ -704,7 +704,7 @@ def test_files_of_several_frames_are_counted_and_the_first_taken(tmp_path: Path)
     (tmp_path / "two.dcm").write_bytes(dicom(np.zeros((2, 16, 16, 3), np.uint8), "RGB", frames=2))
     (tmp_path / "all.csv").write_text("path,diagnosis\ntwo.tif,nv\none.tif,nv\ntwo.dcm,mel\n")
     found = read_labelled_images(tmp_path / "all.csv")
-    told, _, names = found.warnings[-1].partition(", of which the first is taken: ")
+    told, _, names = found.warnings[-1].partition("; only the first is used: ")
     assert told == "2 files have several frames" and sorted(names.split(", ")) == ["two.dcm", "two.tif"]
     with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
         for name in ("two.tif", "one.tif", "two.dcm", "all.csv"):

@@ -67,7 +67,7 @@ def test_words_of_a_file_are_those_that_are_written_there(tmp_path: Path) -> Non
 
 
 def test_an_unknown_word_is_an_error_that_names_the_way_out(table: Callable[[dict[str, str]], Path]) -> None:
-    with pytest.raises(DataError, match=r"\d+ rows with an unknown diagnosis: Mutterm.l; known are .*--labels FILE"):
+    with pytest.raises(DataError, match=r"\d+ rows with an unknown diagnosis: Mutterm.l; choose from .*--labels FILE"):
         read_labelled_images(table({"nv": "Mutterm\u00e4l"}))
 
 

@@ -219,7 +219,7 @@ def test_what_has_come_outlives_the_check_where_the_disk_knows_links(
         patch.setattr(pooch.core, "hash_matches", killed)
         if not links:
             patch.setattr("os.link", lambda *paths: (_ for _ in ()).throw(OSError(errno.EPERM, "no links")))
-        with pytest.raises(KeyboardInterrupt, match="the same command resumes"):
+        with pytest.raises(KeyboardInterrupt, match="the same command continues"):
             fetch(tmp_path, dataverse, parallel=1)
     asked = len(dataverse.asked_for(PART_1))
     assert fetch(tmp_path, dataverse)[0].images == 50 and asked == 1

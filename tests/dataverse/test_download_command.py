@@ -108,7 +108,7 @@ def test_what_had_come_when_it_was_stopped_is_gone_on_with(
     assert process.returncode == code
     if number != signal.SIGKILL:
         line = err.splitlines()[-1]
-        assert line == f"stopped; the data so far is kept in {tmp_path}: the same command resumes"
+        assert line == f"stopped; the data so far is kept in {tmp_path}: the same command continues"
     assert not (tmp_path / "HAM10000_metadata.csv").exists()
     result = invoke(*arguments(tmp_path, dataverse, "--accept-licence"))
     assert result.exit_code == 0, result.output
