@@ -35,6 +35,7 @@ from lesionflow.registry.history import (
 from lesionflow.registry.versions import (
     CHAMPION,
     Version,
+    check_scorable,
     find_version,
     how_to_get_one,
     is_registered,
@@ -110,6 +111,7 @@ def challenge(
         if not verdict.promote and not force:
             tag_verdict(name, challenger.number, verdict, KEPT_BACK, note, champion)
             return Promotion(challenger, verdict, champion, promoted=False)
+        check_scorable(name, challenger.number)
         if read_state(name) == seen:  # the gates take time: another version may have become champion in the meantime
             break
     how = PROMOTED if verdict.promote else FORCED
@@ -162,7 +164,8 @@ def roll_back(name: str, reason: str = "") -> Rollback:
     """Restore the previous champion, which `history.line_of` determines, also for repeated rollbacks.
 
     Versions that were deleted since are left out, and so is one whose promotion broke off before it was the champion.
-    Raises `RegistryError` where there is none to go back to.
+    Raises `RegistryError` where there is none to go back to, and a `LesionflowError` where its files are gone or
+    altered.
     """
     while True:
         seen = read_state(name)
@@ -183,6 +186,12 @@ def roll_back(name: str, reason: str = "") -> Rollback:
                     f"{how_to_get_one(name)}"
                 )
             raise RegistryError(f"no champion of {name} before the present one to go back to{gone}")
+        try:
+            check_scorable(name, number)
+        except LesionflowError as error:
+            advice = "put its files back, or delete that version to go back to the one before"
+            add_to_message(error, f"{name}/{number} is not restored; {advice}")
+            raise
         if read_state(name) == seen:
             break
     record(name, number, ROLLED_BACK, reason, seen)

@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING
 from lesionflow.errors import BundleError, RegistryError, UsageError, did_you_mean, first_few
 from lesionflow.evaluation.metrics import DECIDING
 from lesionflow.model.card import CARD_FILE, ONNX_FILE, TRAINED_ON_FILE, VALIDATION_FILE, Card, read_card
-from lesionflow.model.files import PRETRAINED, bundle_of_logged_model, in_its_place, pretrained_folder, read_arrays
+from lesionflow.model.files import (
+    PRETRAINED,
+    bundle_of_logged_model,
+    in_its_place,
+    pretrained_folder,
+    read_arrays,
+    read_bundle,
+)
 from lesionflow.model.prediction import LabelledPredictions, read_labelled
 from lesionflow.model.pyfunc import INPUT_COLUMN, REQUIREMENTS, output_columns
 from lesionflow.registry.lookup import Entry, fetch_entry, find_entry
@@ -133,9 +140,15 @@ def number_by_alias(name: str, alias: str) -> int | None:
 
 
 def find_version(name: str, number: int) -> Version:
-    """Return a registered version with its card. Raises `RegistryError` if it does not exist."""
+    """Return a registered version with its card. Raises `RegistryError` if it does not exist, or was altered since."""
     with temporary_folder() as folder:
-        return Version(name, number, read_card(_fetch_version(name, number, folder, (CARD_FILE,))))
+        return Version(name, number, read_card(_fetch_registered(name, number, folder, (CARD_FILE,)).bundle))
+
+
+def check_scorable(name: str, number: int) -> None:
+    """Raise the error that scoring with a registered version would meet: files that are gone or altered."""
+    with temporary_folder() as folder:
+        read_bundle(_fetch_registered(name, number, folder, SCORED).bundle)
 
 
 def is_registered(name: str, number: int) -> bool:
@@ -297,6 +310,11 @@ def _ask(
             f"{suggest_model(name, alias)}; {how_to_get_one(name)}, or name another store with --tracking-uri, or "
             f"another model{in_its_place()}"
         )
+    return _fetch_registered(name, number, download_to, files)
+
+
+def _fetch_registered(name: str, number: int, download_to: Path, files: tuple[str, ...]) -> Entry:
+    """A version whose bundle is the one that was registered, with those files of it on this machine."""
     folder = _fetch_version(name, number, download_to, files)
     with registry_errors(f"looking {name}/{number} up"):
         registered = mlflow.MlflowClient().get_model_version(name, str(number)).tags.get("card_digest")

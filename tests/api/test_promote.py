@@ -1,5 +1,6 @@
 """What the commands about the champion print, and what they exit with."""
 
+import dataclasses
 import logging
 import os
 import shlex
@@ -10,15 +11,18 @@ import pytest
 
 import lesionflow
 from lesionflow.errors import RegistryError, UsageError
+from lesionflow.model.card import ONNX_FILE, Estimate, read_card, write_card
 from lesionflow.registry.champion import find_champion
 from lesionflow.registry.history import read_state
-from lesionflow.registry.versions import find_version
+from lesionflow.registry.lookup import find_entry
+from lesionflow.registry.versions import find_version, number_by_alias
 from lesionflow.tracking import tracking_store
 from lesionflow.tracking.client import OWN_SETTINGS
 from lesionflow.tracking.tracking_store import command_line
 from tests.conftest import error_line, invoke, working_in
 from tests.contenders import NAME
 from tests.registry.champions import set_champion
+from tests.scoring.conftest import write_small_bundle
 
 
 def test_promote_prints_each_gate_with_figure_and_limit(contenders: Path) -> None:
@@ -128,6 +132,33 @@ def test_a_champion_deleted_since_is_named(contenders: Path) -> None:
     result = invoke("rollback", NAME)
     assert f"{NAME}/2 was champion in between and is left out: it has been deleted" in result.stdout
     assert f"{NAME}/1 is the champion again" in result.stdout
+
+
+def test_a_version_that_could_not_score_does_not_become_champion(tmp_path: Path) -> None:
+    """Its files are gone or altered: the next night would have no report, or the gates metrics that nobody measured."""
+    metrics = {"validation": {"balanced_accuracy": Estimate(0.7, 0.6, 0.8), "ece": Estimate(0.01, 0.0, 0.02)}}
+    with working_in(tmp_path):
+        for seed in range(3):
+            bundle = write_small_bundle(tmp_path / f"bundle{seed}", seed=seed, metrics=metrics)
+            lesionflow.register(bundle, registered_model=NAME, challenge=False)
+        for number in (1, 2):
+            lesionflow.promote(NAME, number, force=True, reason="to begin with")
+        first, third = (entry.bundle for number in (1, 3) if (entry := find_entry(NAME, None, number)))
+
+        (first / ONNX_FILE).rename(first / "away")
+        back = invoke("rollback", NAME)
+        advice = f"{NAME}/1 is not restored; put its files back, or delete that version to go back to the one before"
+        assert back.exit_code == 1 and ONNX_FILE in error_line(back) and error_line(back).endswith(advice)
+        promoted = invoke("promote", NAME, "1", "--force", "--reason", "all the same")
+        assert promoted.exit_code == 1 and ONNX_FILE in error_line(promoted)
+        better = {"validation": metrics["validation"] | {"balanced_accuracy": Estimate(0.9, 0.8, 1.0)}}
+        write_card(third, dataclasses.replace(read_card(third), metrics=better))
+        promoted = invoke("promote", NAME, "3", "--force", "--reason", "it is so good")
+        assert promoted.exit_code == 1 and "is not the one that was registered" in error_line(promoted)
+        assert number_by_alias(NAME, "champion") == 2 and len(read_state(NAME).changes) == 2
+
+        (first / "away").rename(first / ONNX_FILE)
+        assert invoke("rollback", NAME).exit_code == 0 and number_by_alias(NAME, "champion") == 1
 
 
 def test_history_says_when_somebody_else_moved_the_alias(contenders: Path) -> None:
