@@ -40,6 +40,7 @@ PATH_COLUMN = "path"  # of a CSV source
 _BY_LINE = (".csv", ".tsv")  # tables that are read line by line, however long they are
 _TABLES = (*_BY_LINE, *WHOLE_SUFFIXES)
 _LISTS = (".txt", ".lst", ".list")  # what people keep paths in
+_PACKED = (ZIP_SUFFIX, ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".7z", ".rar")
 _SAMPLE = 256  # bytes that tell an encoding
 _UNDECODABLE = {"utf-8-sig": "surrogateescape", "utf-16": "strict"}  # names of files are bytes, and come back as such
 _NOT_UTF_8 = re.compile("[\udc80-\udcff]").search
@@ -62,8 +63,11 @@ class Source:
     def nothing(self) -> str:
         """Message about a list that turned out to be empty."""
         left_out = describe_left_out(self.left_out)
-        packed = any(self.left_out[kind] for kind in PARQUET_SUFFIXES)
-        advice = "; of Parquet files that hold images, give one at a time" if packed else ""
+        advice = ""
+        if any(self.left_out[kind] for kind in _PACKED):
+            advice = "; unpack the archives" + (", or give one itself" if self.left_out[ZIP_SUFFIX] else "")
+        if any(self.left_out[kind] for kind in PARQUET_SUFFIXES):
+            advice = "; of Parquet files that hold images, give one at a time"
         return f"{self.if_empty}; left out: {left_out}{advice}" if left_out else self.if_empty
 
     def is_lost(self) -> bool:

@@ -112,6 +112,13 @@ def test_an_empty_folder_says_so(tmp_path: Path) -> None:
     source = open_source(tmp_path)
     assert list(source.inputs) == []
     assert source.nothing.endswith("no image files in this folder or those below it; left out: 1 .txt")
+    for name, advice in (
+        ("a.tar", "left out: 1 .tar, 1 .txt; unpack the archives"),
+        ("b.zip", "left out: 1 .tar, 1 .txt, 1 .zip; unpack the archives, or give one itself"),
+    ):
+        touch(tmp_path, name)
+        source = open_source(tmp_path)
+        assert list(source.inputs) == [] and source.nothing.endswith(advice)
 
 
 def test_a_file_counts_whatever_its_name(tmp_path: Path) -> None:
