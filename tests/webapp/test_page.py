@@ -182,7 +182,7 @@ def test_where_nothing_can_be_kept_the_page_says_so_and_goes_on(driver: Chrome, 
     )
     choose(driver, draw_images(tmp_path / "images", 12))
     until_said(driver, "no room to keep results (QuotaExceededError)")
-    assert "All 12 images are done: 0 failed." in text_of(driver)
+    assert "Done. Images: 12, failed: 0." in text_of(driver)
     assert len(report_of(driver).splitlines()) == 13
     start_anew(driver)
 
@@ -266,7 +266,7 @@ def test_many_files_of_which_some_are_broken(opened: Chrome) -> None:
     )
     finish(opened)
     text = text_of(opened)
-    assert "All 250 images are done: 5 failed. Files skipped because they are not images: 1." in text
+    assert "Done. Images: 250, failed: 5. Files skipped because they are not images: 1." in text
     assert "1 to 100 of 250" in text
     assert len(opened.find_elements("css selector", "#rows tr")) == 100
     for _ in range(2):
@@ -313,7 +313,7 @@ def test_it_works_without_the_server_once_it_was_there(
         until(driver, "navigator.serviceWorker.controller")
     open_page(driver, address)  # the server is gone
     choose(driver, images)
-    assert "All 3 images are done: 0 failed." in text_of(driver)
+    assert "Done. Images: 3, failed: 0." in text_of(driver)
     # Kept files come with the headers that let a browser share memory between threads.
     told = driver.execute_script("return [crossOriginIsolated, document.documentElement.dataset.threads]")
     assert told == [True, {LITERT: "1", ONNX: "2"}[runtime]]
