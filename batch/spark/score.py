@@ -61,6 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
     spark = builder.getOrCreate()
     bound_batches(spark, options.batch_size)
     try:
+        check_absent(spark, options.out)
         version = find_model(options.model)
         listed = list_images(spark, options.source, options.pattern)
         write(report(spark, listed, options.source, options.pattern, version), options.out, options.format)
@@ -77,6 +78,19 @@ def bound_batches(spark: SparkSession, images: int) -> None:
     """Let a Python worker hold so many images at once, and no more bytes of them than the largest that is decoded."""
     spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", images)
     spark.conf.set("spark.sql.execution.arrow.maxBytesPerBatch", MAXIMUM_BYTES)  # of Spark 4.0; others ignore it
+
+
+def check_absent(spark: SparkSession, out: str) -> None:
+    """Raise `UsageError` where there is something at `out` already: a report, or what a killed driver left of one."""
+    folder = spark._jvm.org.apache.hadoop.fs.Path(out)  # type: ignore[union-attr]
+    system = folder.getFileSystem(spark._jsc.hadoopConfiguration())
+    if system.exists(spark._jvm.org.apache.hadoop.fs.Path(folder, "_SUCCESS")):  # type: ignore[union-attr]
+        raise UsageError(f"{out}: exists already; name another folder")
+    if system.exists(folder):
+        raise UsageError(
+            f"{out}: exists already and is no finished report (it has no _SUCCESS); remove what a run that was stopped "
+            "has left there, or name another folder"
+        )
 
 
 def find_model(address: str) -> Version:

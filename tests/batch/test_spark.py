@@ -183,3 +183,7 @@ def test_what_cannot_be_done_is_refused(
     assert "empty: no image files" in told[0] and "nowhere" in told[1] and "no nobody of lesionflow" in told[2]
     with pytest.raises(SystemExit):
         job.main([empty, out, "--batch-size", "0"])
+    (store / "out" / "_temporary" / "0").mkdir(parents=True)  # as of a driver that was killed
+    assert job.main([empty, out]) == 1 and "is no finished report" in capsys.readouterr().err
+    (store / "out" / "_SUCCESS").touch()
+    assert job.main([empty, out]) == 1 and "out: exists already; name another folder" in capsys.readouterr().err
