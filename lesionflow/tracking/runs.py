@@ -272,10 +272,11 @@ def log_picture(name: str, content: bytes) -> None:
     """Log a PNG among the run's artifacts and in the image grid of the compare view."""
     from PIL import Image
 
-    with registry_errors(f"logging the picture {name}"), Image.open(io.BytesIO(content)) as opened:
-        image = opened.convert("RGB")
-        mlflow.log_image(image, artifact_file=f"{name}.png")
-        mlflow.log_image(image, key=name, step=0)
+    with registry_errors(f"logging the picture {name}"), temporary_folder() as folder:
+        (folder / f"{name}.png").write_bytes(content)
+        mlflow.log_artifact(str(folder / f"{name}.png"))
+        with Image.open(io.BytesIO(content)) as opened:
+            mlflow.log_image(opened.convert("RGB"), key=name, step=0)
 
 
 def log_evaluation(evaluation: Evaluation, part: str) -> None:

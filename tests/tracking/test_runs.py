@@ -82,6 +82,10 @@ def test_data_set_split_pictures_and_versions_are_kept(store: Path, tmp_path: Pa
         assert (folder / "evaluation" / part / "report.html").exists()
     for picture in ("learning_curves", "confusion_matrix_validation", "confusion_matrix_test", "reliability_test"):
         assert (folder / f"{picture}.png").read_bytes().startswith(b"\x89PNG")
+        name, _, part = picture.rpartition("_")
+        if part in ("validation", "test"):
+            drawn = folder / "evaluation" / part / f"{name}.png"
+            assert (folder / f"{picture}.png").read_bytes() == drawn.read_bytes(), "drawn once"
         assert list((folder / "images").glob(f"{picture}*")), "the compare view's image grid reads these"
 
 
