@@ -101,7 +101,9 @@ def connect(
     ask_both()
     if unwanted:
         with contextlib.suppress(OSError):  # not empty, so it is in use
-            os.removedirs(literal)
+            for folder, *_ in os.walk(literal, topdown=False):  # also those of an unfinished database
+                os.rmdir(folder)
+            os.removedirs(literal.parent)
     return address
 
 
