@@ -6,6 +6,7 @@ import contextlib
 import functools
 import gc
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
@@ -51,11 +52,18 @@ def thread_map(function: Callable[[_Item], _Result], items: Iterable[_Item], thr
 
 
 @functools.cache
-def _libraries() -> ThreadpoolController:
+def _libraries() -> ThreadpoolController | None:
     import numpy as np  # noqa: F401 (which brings the library that its products are computed by)
     from threadpoolctl import ThreadpoolController
 
-    return ThreadpoolController()
+    try:
+        return ThreadpoolController()
+    except OSError:  # where /proc is not mounted: products take as many threads as they do
+        return None
+
+
+_blocks, _changing = [0], threading.Lock()  # how many are limited now, and the lock for changing that
+_limited = contextlib.ExitStack()  # what the last of them puts back
 
 
 @contextlib.contextmanager
@@ -63,10 +71,21 @@ def one_thread_a_product() -> Iterator[None]:
     """Have NumPy multiply matrices in one thread in the block; also for decorating a function.
 
     Of small products, as of a few resamples, threads that wait for each other take several times the CPU of the work,
-    and no less time; where other processes are busy, twenty times.
+    and no less time; where other processes are busy, twenty times. The number is the whole process's: of blocks in
+    several threads, the first sets it and the last puts it back.
     """
-    with _libraries().limit(limits=1, user_api="blas"):
+    libraries = _libraries()
+    with _changing:
+        if not _blocks[0] and libraries is not None:
+            _limited.enter_context(libraries.limit(limits=1, user_api="blas"))
+        _blocks[0] += 1
+    try:
         yield
+    finally:
+        with _changing:
+            _blocks[0] -= 1
+            if not _blocks[0]:
+                _limited.close()
 
 
 @contextlib.contextmanager

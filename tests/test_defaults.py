@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import weakref
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from lesionflow.defaults import new_objects_collected
+from lesionflow.defaults import _libraries, new_objects_collected, one_thread_a_product
 from lesionflow.errors import DataError
 from lesionflow.evaluation import bootstrap
 from lesionflow.evaluation.measure import compare, measure
@@ -103,3 +104,22 @@ def test_threads_come_back_after_an_error(several_threads: list[int]) -> None:
     with pytest.raises(DataError, match="no images"):
         measure(made_up(40).take(np.zeros(0, np.int64)))
     assert threads_a_product() == several_threads
+
+
+def test_the_last_of_several_threads_puts_their_number_back(several_threads: list[int]) -> None:
+    second = contextlib.ExitStack()
+    with one_thread_a_product():
+        second.enter_context(one_thread_a_product())
+    assert set(threads_a_product()) == {1}  # the second began before the first ended, and has not ended
+    second.close()
+    assert threads_a_product() == several_threads
+
+
+def test_without_proc_metrics_are_measured_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> None:
+        raise FileNotFoundError(2, "No such file or directory", "/proc/self/maps")
+
+    monkeypatch.setattr("threadpoolctl.ThreadpoolController", missing)
+    _libraries.cache_clear()
+    assert measure(made_up(40), resamples=10)
+    _libraries.cache_clear()
