@@ -206,9 +206,9 @@ def read_image_folder(folder: Path, words: LabelWords) -> RawLabels:
 
     tables, warnings = dict[Path, "pd.DataFrame"](), list[str]()
     files = _image_folder_tables(folder)
-    beside = _labels_beside(folder)
     are_there = "diagnosis" in words.columns or any(has_labels(read_header(file)) for file in files)
-    if len(beside) == 1 and not are_there and all(map(holds_images, files)):
+    beside = [] if are_there else _labels_beside(folder)
+    if len(beside) == 1 and all(map(holds_images, files)):
         return read_labelled_table(beside[0], words)  # which finds them by their ids or names
     for file in files:
         table = _read_own(file)

@@ -227,11 +227,20 @@ def _packed(files: Sequence[str], base: Path, broken: list[str], warnings: list[
 
 
 def _rows_of_parquet(files: Sequence[str], base: Path) -> dict[str, str]:
-    """Where files lie in the Parquet files in a folder or below it, by their names."""
+    """Where files lie in the Parquet files in a folder or below it, by their names.
+
+    Where there is the folder that a file would lie in, only there: elsewhere, another image may be called so.
+    """
     rows: dict[str, list[str]] = {}
     for row, name in _images_in_parquet(base).items() if files else ():
         rows.setdefault(name, []).append(row)
-    return {file: rows[stem(file)][0] for file in files if len(rows.get(stem(file), ())) == 1}
+    folders = {os.path.dirname(file) for file in files}
+    start = {folder: os.path.join(os.path.normpath(folder), "") if os.path.isdir(folder) else "" for folder in folders}
+    found = {
+        file: [row for row in rows.get(stem(file), ()) if row.startswith(start[os.path.dirname(file)])]
+        for file in files
+    }
+    return {file: places[0] for file, places in found.items() if len(places) == 1}
 
 
 def _why_not_there(path: str, base: Path) -> str:

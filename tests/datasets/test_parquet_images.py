@@ -199,6 +199,23 @@ def test_diagnoses_may_lie_in_another_table(expected: LabelledImages, tmp_path: 
         read_labelled_images(folder)
 
 
+def test_an_image_of_another_folder_is_not_taken_for_one_that_is_missing(
+    expected: LabelledImages, tmp_path: Path
+) -> None:
+    table = expected.table
+    packed(table[:9].assign(image_id=[str(row) for row in range(9)]), tmp_path / "first" / "data.parquet")
+    (tmp_path / "second").mkdir()
+    for row in range(1, 9):
+        (tmp_path / "second" / f"{row}.jpg").write_bytes(Path(table["path"][row + 9]).read_bytes())
+    paths = [f"second/{row}.jpg" for row in range(9)]
+    table[9:18][["dx", "lesion_id"]].assign(path=paths).to_csv(tmp_path / "labels.csv", index=False)
+    with pytest.raises(DataError, match=r"1 of 9 images is not there: .*second.0\.jpg"):
+        read_labelled_images(tmp_path / "labels.csv")
+    packed(table[9:10].assign(image_id="0"), tmp_path / "second" / "rest.parquet")
+    found = read_labelled_images(tmp_path / "labels.csv").table
+    assert sorted(found["content"]) == sorted(table["content"][9:18])
+
+
 def test_images_may_be_bytes_or_records_of_other_fields(expected: LabelledImages, tmp_path: Path) -> None:
     columns = {name: expected.table[name].tolist() for name in ("image_id", "dx", "lesion_id")}
     content = [Path(path).read_bytes() for path in expected.table["path"]]
