@@ -36,6 +36,14 @@ def check_writable(out: Location, overwrite: bool) -> None:
         _check_object(out, overwrite)
         return
     remove_unfinished(out.parent)
+    _check_name(out, overwrite)
+    # This can only be tried: permissions, read-only mounts and quotas all matter.
+    with _write_errors(out), partial_file(out) as partial, open(partial, "xb"):
+        pass
+
+
+def _check_name(out: Path, overwrite: bool) -> None:
+    """Check that a file can have a name; raises `ReportError`."""
     with _write_errors(out):
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             os.lstat(out)  # from Python 3.14 on, `Path.exists` is False for a name that is too long
@@ -53,9 +61,6 @@ def check_writable(out: Location, overwrite: bool) -> None:
                 raise ReportError(f"{out}: of another user, and this folder lets only its owner replace it; {_OTHER}")
         if not out.parent.is_dir():
             raise ReportError(f"{out}: no such folder to write into; make it first, or choose another place")
-        # This can only be tried: permissions, read-only mounts and quotas all matter.
-        with partial_file(out) as partial, open(partial, "xb"):
-            pass
 
 
 def _check_object(out: Url, overwrite: bool) -> None:
@@ -105,8 +110,11 @@ def output_folder(folder: Path | None, names: Iterable[str], overwrite: bool) ->
     with contextlib.ExitStack() as stack:
         with os_errors_as(ReportError, f"{folder}: cannot be made", "choose another place"):
             stack.enter_context(made_folder(folder))
-        for name in names:
-            check_writable(folder / name, overwrite)
+        files = [folder / name for name in names]
+        for file in files[:1]:  # whether the folder can be written into is the same for all, perhaps of thousands
+            check_writable(file, overwrite)
+        for file in files[1:]:
+            _check_name(file, overwrite)
         yield
 
 

@@ -7,9 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
+from lesionflow import atomic
 from lesionflow.atomic import atomic_folder, check_writable, files_together, locked, write_together
 from lesionflow.errors import DataError, ReportError
 from lesionflow.scoring.publish import Destination
@@ -71,6 +73,16 @@ def test_what_could_not_be_written_in_the_end_is_refused_before(tmp_path: Path) 
     for check in check_writable, lambda out, _: Destination.of(out):
         with pytest.raises(ReportError, match=r"\.csv: cannot be written \(File name too long\)"):
             check(tmp_path / long, True)
+
+
+def test_a_folder_is_tried_once_and_each_name_in_it_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tried, names = Mock(wraps=atomic.claimed_folder), [f"{number}.png" for number in range(20)]
+    monkeypatch.setattr(atomic, "claimed_folder", tried)
+    with atomic.output_folder(tmp_path, names, overwrite=False):
+        assert tried.call_count == 1
+    (tmp_path / "19.png").touch()
+    with pytest.raises(ReportError, match=r"19\.png: exists"), atomic.output_folder(tmp_path, names, overwrite=False):
+        raise AssertionError("not refused")
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root can be another user for a moment")
