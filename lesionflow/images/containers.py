@@ -37,7 +37,7 @@ with contextlib.suppress(ImportError):  # not in every Python
     _DAMAGE = (*_DAMAGE, LZMAError)
 # What also stands in the way: another compression, HDF5 that is damaged, a package that is not there.
 _NOT_READ: tuple[type[Exception], ...] = (ImageError, OSError, RuntimeError, *_DAMAGE)
-MAXIMUM_GROUP_BYTES = 2**30  # of the images in a row group of Parquet, which is read as a whole
+MAXIMUM_GROUP_BYTES = 2**30  # of a row group of Parquet, whose images are read as a whole
 _LOCK = threading.Lock()  # h5py's own lock does not guard the cache
 
 

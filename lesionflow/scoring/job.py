@@ -297,7 +297,6 @@ def _manifest(folder: Location, task: Task) -> Iterator[tuple[Path, Listing]]:
 
 
 def _write_manifest(file: Path, task: Task, folder: Location) -> Listing:
-
     def lines() -> Iterator[bytes]:
         for item in task.source.inputs:
             line = json.dumps(item).encode("ascii") + b"\n"
