@@ -156,13 +156,15 @@ def kept_addresses() -> Iterator[None]:
         with _kept_levels():
             yield
     finally:
-        if _asked() != asked:
+        another = _asked() != asked
+        if another:
             mlflow.set_tracking_uri(None)  # type: ignore[arg-type]  # which is how it begins
             mlflow.set_registry_uri(None)  # type: ignore[arg-type]
-            for name, value in variables.items():
-                os.environ.pop(name, None)
-                if value is not None:
-                    os.environ[name] = value
+        for name, value in variables.items():  # user and password, too, also of the same address
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+        if another:
             if asked and chosen and mlflow.get_tracking_uri() != asked[0]:  # by the program, not in the environment
                 mlflow.set_tracking_uri(asked[0])
             if asked and asked[1] != asked[0] and mlflow.get_registry_uri() != asked[1]:

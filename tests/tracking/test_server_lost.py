@@ -18,7 +18,7 @@ from lesionflow.model.files import PRETRAINED
 from lesionflow.registry.versions import register_bundle
 from lesionflow.tracking import client, runs
 from lesionflow.tracking.resume import FOLDER
-from lesionflow.tracking.tracking_store import connect
+from lesionflow.tracking.tracking_store import connect, kept_addresses
 from lesionflow.training.callbacks import TrainingDisplay
 from tests.conftest import error_line, invoke, light_networks
 from tests.registry.serving import Door, door
@@ -125,11 +125,13 @@ def test_a_name_that_nobody_has(front: Door) -> None:
 def test_a_password_in_an_address_is_used_and_gets_into_no_message(password: str, front: Door) -> None:
     front.answers = 401
     address = front.address.replace("://", f"://ana:{password}@")
-    with pytest.raises(RegistryError) as failed:
-        connect(address)
-    assert "secr" not in str(failed.value) and password not in str(failed.value) and "ana" not in str(failed.value)
-    assert mlflow.get_tracking_uri() == front.address
-    assert os.environ["MLFLOW_TRACKING_PASSWORD"] == password.replace("%2F", "/")
+    with kept_addresses():
+        with pytest.raises(RegistryError) as failed:
+            connect(address)
+        assert "secr" not in str(failed.value) and password not in str(failed.value) and "ana" not in str(failed.value)
+        assert mlflow.get_tracking_uri() == front.address
+        assert os.environ["MLFLOW_TRACKING_PASSWORD"] == password.replace("%2F", "/")
+    assert not os.environ["MLFLOW_TRACKING_PASSWORD"], "it was for one call, also where the address is the usual one"
     assert (front.asked[-1][1] or "").startswith("Basic ")
 
 
