@@ -224,11 +224,11 @@ def normalized(word: str) -> str:
 
 
 def _spellings(word: str) -> list[str]:
-    """A word, and how it is written without its accents and umlauts: `melanozytaerer naevus`, `melanome`."""
+    """A word, and how it is written without ß, accents and umlauts: `gefässläsion`, `gefaesslaesion`, `melanome`."""
     latin = word.replace("æ", "ae").replace("ß", "ss")
     german = latin.replace("ä", "ae").replace("ö", "oe").replace("ü", "ue")
     bare = ["".join(filter(str.isascii, unicodedata.normalize("NFD", each))) for each in (latin, german)]
-    return [word, *bare]
+    return [word, latin, *bare]
 
 
 _REPORT_WORDS = {"malignant", "source", "status", "error", "model", "diagnosis", "probability", "refer"}
