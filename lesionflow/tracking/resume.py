@@ -111,8 +111,9 @@ def held_training(run_id: str, cache: Path | None = None) -> Iterator[None]:
     """
     artifacts = local_path(find_run(run_id).info.artifact_uri)
     file = Path(artifacts).parent / LOCK_FILE if artifacts else cache_folder(cache) / f".{run_id}.{LOCK_FILE}"
+    advice = "give its folder write permission" if artifacts else "choose another folder with --cache"
     with contextlib.ExitStack() as held:
-        with os_errors_as(RegistryError, f"{file.parent}: cannot be written", "give its folder write permission"):
+        with os_errors_as(RegistryError, f"{file.parent}: cannot be written", advice):
             held.enter_context(made_folder(file.parent))
             is_held = held.enter_context(locked(file))
         if not is_held:

@@ -11,6 +11,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from unittest.mock import Mock
 
 import mlflow
 import pytest
@@ -18,6 +19,7 @@ import pytest
 from lesionflow.datasets.demo.demo_set import draw_demo_set
 from lesionflow.errors import RegistryError
 from lesionflow.storage.temporary import PREFIX
+from lesionflow.tracking import resume
 from lesionflow.tracking.client import active_run_id
 from lesionflow.tracking.resume import CHECKPOINT_FILES, FOLDER, LOCK_FILE, held_training
 from lesionflow.training.callbacks import TrainingDisplay
@@ -125,6 +127,24 @@ def test_killed_and_resumed_it_ends_as_an_undisturbed_training(
     assert kept[1] == kept[0].replace(undisturbed.info.run_id, resumed.info.run_id)
     assert mlflow.MlflowClient().get_model_version("lesionflow", "2").run_id == resumed.info.run_id
     assert not [*tmp_path.rglob("*.checkpoint")], "a finished run has its model and needs no checkpoint"
+
+
+def test_a_run_whose_artifacts_are_elsewhere_is_locked_in_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Mock(**{"info.artifact_uri": "mlflow-artifacts:/1/abc/artifacts"})
+    monkeypatch.setattr(resume, "find_run", lambda _: run)
+    with held_training("abc", tmp_path / "cache"):
+        assert [file.name for file in (tmp_path / "cache").iterdir()] == [".abc.training.lock"]
+        with pytest.raises(RegistryError, match="is being trained"), held_training("abc", tmp_path / "cache"):
+            pass
+    assert not list((tmp_path / "cache").iterdir())
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(RegistryError, match="choose another folder with --cache"),
+        held_training("abc", tmp_path / "file"),
+    ):
+        pass
 
 
 def test_of_several_networks_the_finished_are_kept_and_the_rest_is_trained(
