@@ -483,6 +483,8 @@ def _full_name(value: Any, where: str) -> str:
 
 
 def _words(value: Any, where: str) -> tuple[str, ...]:
+    if isinstance(value, str):
+        raise UsageError(f"{where} has to be a list of words; write [{value}]")
     if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
         raise UsageError(f"{where} has to be a list of words; put words such as no in quotes")
     return tuple(value)

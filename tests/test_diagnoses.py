@@ -120,7 +120,7 @@ def test_a_set_of_ones_own(tmp_path: Path) -> None:
         ("others: [wart]", "others: [Naevus]", "others: Naevus means nv, and would be left out"),
         ("malignant: [mel]", "malignant: [mel, scar, nv]", "all are malignant"),
         ("malignant: [mel]", "malignant: [bcc]", "malignant: bcc is none of scar, mel, nv"),
-        ("malignant: [mel]", "malignant: mel", "malignant has to be a list"),
+        ("malignant: [mel]", "malignant: mel", r"malignant has to be a list of words; write \[mel\]"),
         ("not_to_miss: mel", "not_to_miss: nv", "not among the malignant"),
         ("{nv: [naevus, mole]}", "{df: [naevus]}", "aliases: df is none of"),
         ("{nv: [naevus, mole]}", "{nv: [melanoma]}", "'melanoma' means both mel and nv"),

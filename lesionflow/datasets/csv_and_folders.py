@@ -44,11 +44,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FURTHER = ("lesion_id", "patient_id", "image_id", "age", "sex", "localization", "dx_type", *ORIGIN)
-# Text of messages about unknown tables.
+# Texts of messages about unknown tables.
+NAME_YOURS = "to name yours, give --labels FILE with 'columns: {path: YOURS, diagnosis: YOURS}'"
 ITS_OWN_COLUMNS = (
     "a table of your own needs path and diagnosis, or image_id, which names files below the table's folder, and "
-    f"diagnosis; it may have {', '.join(FURTHER)}; to name yours, give --labels FILE with 'columns: {{path: YOURS, "
-    "diagnosis: YOURS}'"
+    f"diagnosis; it may have {', '.join(FURTHER)}; {NAME_YOURS}"
 )
 # Names of columns that may tell lesions, patients, their age or sex, also in other languages, and are not read as such:
 # these words, with those for a key before or behind them.

@@ -211,7 +211,8 @@ def words_as_yaml(decided: Iterable[tuple[str, str | None]], about: str, columns
 
 def built_in_as_yaml(labels: LabelSet) -> str:
     """The built-in words of a label set, as a file for `--labels`."""
-    lines = [f"# Words of the label set {labels.name} ({labels.source})", "# word: diagnosis; null leaves images out"]
+    source = f" ({labels.source})" if labels.source else ""
+    lines = [f"# Words of the label set {labels.name}{source}", "# word: diagnosis; null leaves images out"]
     for name in (*labels.names, ""):
         lines += [f"{_quoted(word)}: {name or 'null'}" for word, meant in labels.words.items() if meant == name]
     return "\n".join(lines) + "\n"

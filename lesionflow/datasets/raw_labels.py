@@ -31,7 +31,48 @@ NO_LESIONS = (
 )
 _COUNT_THEIR_OWN = {"patient_id": "patient", "source": "source"}  # within which lesions may be numbered
 ORIGIN = ("source", "licence")  # of each row, where a table of several sources tells them
-_SEXES = {"f": "female", "female": "female", "m": "male", "male": "male"}
+# Words for a patient's sex in the languages whose terms for diagnoses are known; `h` is in `_fill_attributes`.
+_SEXES = {
+    **dict.fromkeys(
+        [
+            "f",
+            "female",
+            "woman",
+            "w",
+            "weiblich",
+            "frau",
+            "féminin",
+            "feminin",
+            "femme",
+            "femenino",
+            "feminino",
+            "femminile",
+            "mujer",
+            "mulher",
+            "donna",
+        ],
+        "female",
+    ),
+    **dict.fromkeys(
+        [
+            "m",
+            "male",
+            "man",
+            "männlich",
+            "maennlich",
+            "mann",
+            "masculin",
+            "homme",
+            "masculino",
+            "maschile",
+            "maschio",
+            "hombre",
+            "homem",
+            "uomo",
+        ],
+        "male",
+    ),
+}
 _DECIMAL_COMMA = r"^(\d+),(\d+)$"  # as spreadsheets write in many countries
 # An age such as `45 years`, `45 J.` or DICOM's `045Y`.
 _IN_YEARS = r"(?i)^0*(\d+(?:\.\d+)?)\s*(?:y|yrs?|years?(?: old)?|y\.?o|y/o|j|jahre?|años?|anos?|ans?)\.?$"

@@ -12,11 +12,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lesionflow.datasets.csv_and_folders import check_no_report, image_columns, one_label, with_standard_names
+from lesionflow.datasets.csv_and_folders import (
+    NAME_YOURS,
+    check_no_report,
+    image_columns,
+    one_label,
+    with_standard_names,
+)
 from lesionflow.datasets.ids import check_one_image
 from lesionflow.datasets.label_columns import LABEL_COLUMNS, is_missing, is_missing_word, lowered, without_fractions
 from lesionflow.datasets.label_table import read_table, workbook_notes
 from lesionflow.datasets.label_words import LabelWords, unknown_words
+from lesionflow.datasets.raw_labels import fill_lesions
 from lesionflow.errors import DataError, counted, first_few, plural
 from lesionflow.evaluation.later_truth import LaterTruth
 from lesionflow.evaluation.leaks import Leak, find_leak_of_files
@@ -112,10 +119,12 @@ def join_truth_of_all(
         raise DataError(f"{truth}: none of its {rows.unit} has a prediction in {report.file}; {why}")
     if how:
         notes.append(how)
+    lesions, of_lesions = _lesions(rows, known)
+    notes += of_lesions
     weights = None if chances is None else 1 / chances
     found = []
     for each in reports:
-        predictions = _predictions(each, rows, known)
+        predictions = _predictions(each, rows, known, lesions)
         few = few_of(predictions, rows.unit)
         bias = _bias(each, rows.unit, predictions, chances, asked)
         scored, failed = int(each.scored.sum()), int((~each.scored).sum())
@@ -168,7 +177,9 @@ def _read_truth(truth: Path, words: LabelWords, rows: _Rows) -> tuple[pd.DataFra
     by_lesion = column in table.columns and rows.lesions is not None
     if label is None or (not name and not by_lesion):
         needed = "path or image_id, and diagnosis" if rows.lesions is None else f"path or {rows.column}, and diagnosis"
-        raise DataError(f"{truth}: the columns are {first_few(list(table.columns), 7)}; needed are {needed}")
+        raise DataError(
+            f"{truth}: the columns are {first_few(list(table.columns), 7)}; needed are {needed}; {NAME_YOURS}"
+        )
     check_no_report(own.columns, truth, words)
     labels = table[label] if label == "label" else one_label(table, truth, words, may_be_empty=True)
     decided = words.decide([(word,) for word in labels])
@@ -341,21 +352,30 @@ def _numbers(values: pd.Series, file: Path) -> np.ndarray:
     return np.asarray(chances)
 
 
-def _predictions(report: ReportTable, rows: _Rows, known: pd.DataFrame) -> LabelledPredictions:
+def _lesions(rows: _Rows, known: pd.DataFrame) -> tuple[np.ndarray, list[str]]:
+    """The lesion of each row with truth, its path where unknown; and a warning about those, unless a row is a group."""
+    import pandas as pd
+
     members = known["row"].to_numpy(np.int64)
-    at = (np.cumsum(report.scored) - 1)[members]  # among the scored images
     names = np.array(rows.paths, dtype=str)[members]
     lesions = known["lesion"].to_numpy().astype(str)
     if rows.lesions is not None and (rows.grouped or not lesions.astype(bool).any()):
         lesions = np.array(rows.lesions, dtype=str)[members]
-    lesions = np.where(lesions == "", names, lesions)
+    table = pd.DataFrame({"lesion_id": lesions, "image_id": names})
+    warnings = fill_lesions(table)
+    return table["lesion_id"].to_numpy().astype(str), [] if rows.grouped else warnings
+
+
+def _predictions(report: ReportTable, rows: _Rows, known: pd.DataFrame, lesions: np.ndarray) -> LabelledPredictions:
+    members = known["row"].to_numpy(np.int64)
+    at = (np.cumsum(report.scored) - 1)[members]  # among the scored images
     label_set = label_set_of(report)
     return LabelledPredictions(
         probabilities=report.probabilities[at],
         called=report.called[at],
         malignant=report.malignant[at],
         refer=report.refer[at].astype("<U10"),
-        image_ids=names,
+        image_ids=np.array(rows.paths, dtype=str)[members],
         lesion_ids=lesions,
         labels=np.array([label_set.index_of(name) for name in known["label"]], dtype=np.int64),
         label_set=label_set,

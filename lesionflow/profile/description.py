@@ -217,7 +217,10 @@ def _warnings(description: Description) -> Iterator[tuple[str, str]]:
     total = len(description.images.table)
     if unreadable := description.unreadable:
         named = first_few([f"{image_id} ({reason})" for image_id, reason in unreadable.items()])
-        yield "unreadable", f"{counted(len(unreadable), 'image', of=total)} cannot be decoded: {named}"
+        yield (
+            "unreadable",
+            f"{counted(len(unreadable), 'image', of=total)} cannot be decoded, and 'train' refuses them: {named}",
+        )
     if blank := description.blank:
         yield "blank", f"{counted(len(blank), 'image', 'shows', 'show')} a single tone: {first_few(blank)}"
     for column, name in COLUMN_TITLES.items():
@@ -285,6 +288,11 @@ def _notes(description: Description) -> Iterator[tuple[str, str]]:
     if several:
         share = f"{several / description.lesions:.1%} of the lesions have several images"
         yield "lesions", f"{share}: only a split by lesion keeps them on one side"
+    patients = description.images.table["patient_id"]
+    if known := int((patients != "").sum()):
+        whose = "the images" if known == total else f"{known:,} of the images"
+        people = counted(patients[patients != ""].nunique(), "patient")
+        yield "patients", f"{whose} are of {people}: a split keeps all of a patient on one side"
     if within := [copy for copy in description.copies if copy.duplicate and not copy.across]:
         yield "duplicates within", f"copies within lesions: {pairs(within)}"
     if description.split is not None and description.complete and not leaks(description.copies):

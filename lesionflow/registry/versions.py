@@ -411,12 +411,13 @@ def how_to_get_one(name: str) -> str:
 
 
 def suggest_model(name: str, alias: str | None = None) -> str:
-    """Return ` (did you mean 'lesionflow'?)` for a similar registered model or alias; empty if there is none."""
+    """Return ` (did you mean 'lesionflow'?)` for a similar model or alias, else which models there are; or nothing."""
     with contextlib.suppress(Exception):  # part of a message about another error
         client = mlflow.MlflowClient()
         models = {model.name: model for model in client.search_registered_models(max_results=200)}
         if name not in models:
-            return did_you_mean(name, models)
+            there = f" (it has only {first_few(sorted(models), 5)})" if models else ""
+            return did_you_mean(name, models) or there
         if alias is not None:
             return did_you_mean(alias, models[name].aliases)
     return ""

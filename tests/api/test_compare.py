@@ -115,6 +115,8 @@ def test_what_there_is_not(contenders: Path) -> None:
         compare([address(99), address(1)])
     with pytest.raises(RegistryError, match="no champion of lesions"):
         compare([f"models:/{NAME}@champion", address(1)])
+    with pytest.raises(RegistryError, match=rf"no champion of elsewhere in the registry \(it has only {NAME}\)"):
+        compare(["models:/elsewhere@champion", address(1)])
     with pytest.raises(BundleError, match="no such bundle folder"):
         compare(["nowhere", address(1)])
     for resamples in (0, 2.5, "many"):

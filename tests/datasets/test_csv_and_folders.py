@@ -617,16 +617,27 @@ def test_a_path_that_is_a_url_is_refused_with_its_table(table: Path) -> None:
 
 def test_words_of_sex_that_are_a_group_of_their_own_are_said(table: Path) -> None:
     rows = pd.read_csv(table, dtype=str, keep_default_na=False)
-    rows.assign(sex=["W", "", "unknown", *["female"] * (len(rows) - 3)]).to_csv(table, index=False)
+    rows.assign(sex=["D", "", "unknown", *["female"] * (len(rows) - 3)]).to_csv(table, index=False)
     (told,) = [warning for warning in read_labelled_images(table).warnings if "sex" in warning]
-    assert told == "sex has words besides female and male, each a group of its own: W"
+    assert told == "sex has words besides female and male, each a group of its own: D"
 
 
 def test_the_letter_of_a_woman_in_spanish_is_no_man(table: Path) -> None:
     rows = pd.read_csv(table, dtype=str, keep_default_na=False)
-    for letters, expected in ((("H", "M", "F"), {"H", "M", "female"}), (("W", "M", "F"), {"W", "male", "female"})):
+    for letters, expected in ((("H", "M", "F"), {"H", "M", "female"}), (("W", "M", "F"), {"male", "female"})):
         rows.assign(sex=[letters[row % 3] for row in range(len(rows))]).to_csv(table, index=False)
         assert set(read_labelled_images(table).table["sex"]) == expected
+
+
+def test_words_of_sex_in_other_languages_are_female_and_male(table: Path) -> None:
+    rows = pd.read_csv(table, dtype=str, keep_default_na=False)
+    women, men = ["w", "Weiblich", "Femme", "MUJER", "feminino"], ["m", "männlich", "Homme", "hombre", "Maschile"]
+    words = dict(zip(rows["path"], [*women, *men], strict=False))
+    rows[:10].assign(sex=list(words.values())).to_csv(table, index=False)
+    images = read_labelled_images(table)
+    found = images.table.set_index("path").loc[[str(table.parent / path) for path in words]]
+    assert found["sex"].tolist() == ["female"] * 5 + ["male"] * 5
+    assert not [warning for warning in images.warnings if "sex" in warning]
 
 
 def test_words_for_nothing_and_letters_for_a_sex_are_what_they_stand_for(table: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from lesionflow.api.later_truth import evaluate_report
 from lesionflow.datasets.label_words import read_label_words
+from lesionflow.datasets.raw_labels import NO_LESIONS
 from lesionflow.diagnoses import BINARY, HAM10000, ISIC2019
 from lesionflow.errors import DataError
 from lesionflow.evaluation.join_truth import JOINED_COLUMNS, join_truth
@@ -54,9 +55,37 @@ def write(file: Path, header: str, rows: Sequence[tuple[object, ...]]) -> Path:
     return file
 
 
+def notes_of(report: Path, truth: Path) -> tuple[str, ...]:
+    return join_truth(read_report_table(report, JOINED_COLUMNS), truth, WORDS).notes
+
+
 def labels_of(said: LabelledPredictions, pattern: str = "night/{}.jpg") -> list[tuple[object, ...]]:
     names = [HAM10000.names[index] for index in said.labels]
     return [(pattern.format(image), name) for image, name in zip(said.image_ids, names, strict=True)]
+
+
+def test_lesions_that_nobody_knows_are_a_warning_as_in_an_evaluation(
+    report: Path, said: LabelledPredictions, tmp_path: Path
+) -> None:
+    labels = labels_of(said)
+    truth = write(tmp_path / "labels.csv", "path,diagnosis", labels)
+    without = tmp_path / "without.csv"
+    pd.read_csv(report).drop(columns="lesion_id").to_csv(without, index=False)
+    assert not [note for note in notes_of(report, truth) if "lesion" in note]
+    assert NO_LESIONS in notes_of(without, truth)
+    pairs = zip(labels, said.lesion_ids, strict=True)
+    named = [(*row, lesion if number else "") for number, (row, lesion) in enumerate(pairs)]
+    some = write(tmp_path / "some.csv", "path,diagnosis,lesion_id", named)
+    (note,) = [note for note in notes_of(without, some) if "lesion" in note]
+    assert note.startswith(f"1 of {len(said)} images has no lesion_id: each counts as a lesion of its own")
+
+
+def test_a_table_of_truth_with_other_names_is_told_how_to_name_them(report: Path, tmp_path: Path) -> None:
+    truth = write(tmp_path / "labels.csv", "Bilddatei,Diagnose", [("a.jpg", "nv")])
+    with pytest.raises(
+        DataError, match=r"the columns are bilddatei, diagnose; needed are .*--labels FILE with 'columns"
+    ):
+        join_truth(read_report_table(report, JOINED_COLUMNS), truth, WORDS)
 
 
 @pytest.mark.parametrize("pattern", ["night/{}.jpg", "{}", "elsewhere/{}.png"])

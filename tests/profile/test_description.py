@@ -222,6 +222,18 @@ def test_absent_columns_are_values_that_are_missing(tmp_path: Path) -> None:
     assert values_of(table, "sex").tolist() == [UNKNOWN]
 
 
+def test_patients_are_counted_where_they_are_known(tmp_path: Path) -> None:
+    images = read(tmp_path / "set")
+    assert not [each for each in describe_images(images, None).findings if each.kind == "patients"]
+    for patients, told in (
+        (["A", "A", "B", "C", "C", "C"], "the images are of 3 patients"),
+        (["A", "A", "", "B", "", ""], "3 of the images are of 2 patients"),
+    ):
+        known = dataclasses.replace(images, table=images.table.assign(patient_id=patients))
+        (finding,) = (each for each in describe_images(known, None).findings if each.kind == "patients")
+        assert finding.text == f"{told}: a split keeps all of a patient on one side" and not finding.warning
+
+
 def test_files_that_cannot_be_decoded_at_all(tmp_path: Path) -> None:
     images = read(tmp_path / "set")
     for file in (tmp_path / "set").glob("*.png"):
@@ -231,6 +243,8 @@ def test_files_that_cannot_be_decoded_at_all(tmp_path: Path) -> None:
     assert len(description.unreadable) == 6 and description.unreadable["I1"].startswith("not_found")
     assert description.sizes == {} and description.colour == {} and description.blank == ()
     assert "not_an_image" in description_page(description)
+    (told,) = (each.text for each in description.findings if each.kind == "unreadable")
+    assert told.startswith("6 of 6 images cannot be decoded, and 'train' refuses them: I1 (not_found")
 
 
 def test_writes_json_and_a_page_and_does_not_overwrite(tmp_path: Path) -> None:
