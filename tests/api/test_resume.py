@@ -29,13 +29,13 @@ from tests.conftest import PLAIN, error_line, invoke, light_networks, without_pi
 ROOT = Path(__file__).parents[2]
 EPOCHS = 8
 TRAINS = """
-import sys, time
+import sys
 from lesionflow.tracking.resume import held_training
 from lesionflow.tracking.tracking_store import connect
 connect(sys.argv[2])
 with held_training(sys.argv[1]):
     print("holds it", flush=True)
-    time.sleep(600)
+    sys.stdin.read()
 """
 SMALL = ("--epochs", "1", "--image-size", "16", *PLAIN)
 
@@ -276,7 +276,8 @@ def test_a_training_stopped_before_its_bundle_is_finished_keeps_none_and_is_resu
     assert not list(temporary.glob(f"{PREFIX}*")) and not Path("lesionflow-kept").exists()  # TensorFlow leaves files
 
     run_id = resume_command(stopped.stderr)[2]
-    with subprocess.Popen([sys.executable, "-c", TRAINS, run_id, address], cwd=ROOT, stdout=subprocess.PIPE) as other:
+    trains = [sys.executable, "-c", TRAINS, run_id, address]
+    with subprocess.Popen(trains, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout and other.stdout.readline() == b"holds it\n"
         refused = invoke("train", "--resume", run_id, *store)
         told = f"run {run_id} is being trained by another process; wait for it, or stop it and resume the run then"
