@@ -32,47 +32,9 @@ NO_LESIONS = (
 _COUNT_THEIR_OWN = {"patient_id": "patient", "source": "source"}  # within which lesions may be numbered
 ORIGIN = ("source", "licence")  # of each row, where a table of several sources tells them
 # Words for a patient's sex in the languages whose terms for diagnoses are known; `h` is in `_fill_attributes`.
-_SEXES = {
-    **dict.fromkeys(
-        [
-            "f",
-            "female",
-            "woman",
-            "w",
-            "weiblich",
-            "frau",
-            "féminin",
-            "feminin",
-            "femme",
-            "femenino",
-            "feminino",
-            "femminile",
-            "mujer",
-            "mulher",
-            "donna",
-        ],
-        "female",
-    ),
-    **dict.fromkeys(
-        [
-            "m",
-            "male",
-            "man",
-            "männlich",
-            "maennlich",
-            "mann",
-            "masculin",
-            "homme",
-            "masculino",
-            "maschile",
-            "maschio",
-            "hombre",
-            "homem",
-            "uomo",
-        ],
-        "male",
-    ),
-}
+_FEMALE = "f female woman w weiblich frau féminin feminin femme femenino feminino femminile mujer mulher donna"
+_MALE = "m male man männlich maennlich mann masculin homme masculino maschile maschio hombre varón varon homem uomo"
+_SEXES = dict.fromkeys(_FEMALE.split(), "female") | dict.fromkeys(_MALE.split(), "male")
 _DECIMAL_COMMA = r"^(\d+),(\d+)$"  # as spreadsheets write in many countries
 # An age such as `45 years`, `45 J.` or DICOM's `045Y`.
 _IN_YEARS = r"(?i)^0*(\d+(?:\.\d+)?)\s*(?:y|yrs?|years?(?: old)?|y\.?o|y/o|j|jahre?|años?|anos?|ans?)\.?$"
@@ -210,7 +172,7 @@ def _fill_attributes(table: pd.DataFrame) -> list[str]:
         nothing = "" if column == "age" else "unknown"
         values = table[column].str.strip() if column in table.columns else pd.Series("", index=table.index, dtype=str)
         table[column] = values.where(~is_missing(values), nothing)
-    words = table["sex"].str.lower()
+    words = table["sex"].str.lower().str.normalize("NFC")
     of_others = words.eq("m") & words.eq("h").any()  # hombre and mujer
     table["sex"] = words.map(_SEXES).where(~of_others).fillna(table["sex"])
     strange = sorted(set(table["sex"][~is_missing(table["sex"])]) - {"female", "male"})

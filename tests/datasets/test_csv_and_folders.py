@@ -631,7 +631,7 @@ def test_the_letter_of_a_woman_in_spanish_is_no_man(table: Path) -> None:
 
 def test_words_of_sex_in_other_languages_are_female_and_male(table: Path) -> None:
     rows = pd.read_csv(table, dtype=str, keep_default_na=False)
-    women, men = ["w", "Weiblich", "Femme", "MUJER", "feminino"], ["m", "männlich", "Homme", "hombre", "Maschile"]
+    women, men = ["w", "Weiblich", "Femme", "MUJER", "feminino"], ["m", "ma\u0308nnlich", "Homme", "Varón", "Maschile"]
     words = dict(zip(rows["path"], [*women, *men], strict=False))
     rows[:10].assign(sex=list(words.values())).to_csv(table, index=False)
     images = read_labelled_images(table)
