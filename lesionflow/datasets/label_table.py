@@ -208,7 +208,9 @@ def _decode(content: bytes, file: Path, cut: bool = False) -> str:
             raise DataError(f"{file}: is an image ({kind}), no table; give a table, or a folder of them") from error
         line = content[: getattr(error, "start", 0)].count(b"\n") + 1
         named = "no Excel workbook, and " if file.suffix.lower() == ".xlsx" else ""
-        raise DataError(f"{file}: {named}line {line} is not UTF-8 text; save the table as CSV in UTF-8") from error
+        raise DataError(
+            f"{file}: {named}line {line} is not UTF-8 text; save the table as CSV in UTF-8 (in Excel: 'CSV UTF-8')"
+        ) from error
     if text.endswith("\0" * 8):
         raise DataError(f"{file}: ends in null characters, as on a full disk; restore it from a copy")
     if "\0" in text:

@@ -109,7 +109,10 @@ def _checked_table(file: Path, rows: pd.DataFrame) -> ReportTable:
     if missing := [name for name in NEEDED if name not in rows.columns]:
         if _saved_by_spreadsheet(file):
             raise ReportError(f"{file}: a spreadsheet saved it with another separator; give it as score wrote it")
-        raise ReportError(f"{file}: no column {', '.join(missing)}; was it written with --columns or --format isic?")
+        raise ReportError(
+            f"{file}: no column {', '.join(missing)}; give a report as 'lesionflow score' writes it without --columns "
+            "and --format isic"
+        )
     try:
         return _table(file, rows)
     except ReportError as error:

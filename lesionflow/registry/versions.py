@@ -244,6 +244,14 @@ def is_address(model: str) -> bool:
     return model.startswith(("models:", "runs:"))
 
 
+def _as_address(model: str) -> tuple[str, ...]:
+    """The address that a version's label stands for, as in `lesions/3` or `lesions@champion`; nothing for others."""
+    with contextlib.suppress(UsageError):
+        parse_address(f"models:/{model}")
+        return (f"models:/{model}",)
+    return ()
+
+
 def resolve_folder(model: str) -> Resolved:
     """Find the shipped bundle (`pretrained`) or that in a folder; a folder named so is `./pretrained`."""
     if model == PRETRAINED:
@@ -251,9 +259,10 @@ def resolve_folder(model: str) -> Resolved:
     else:
         folder, prefix = path_here(model, "model"), ""
     if is_no_folder(folder):
+        told = "a file, and no bundle folder" if os.path.isfile(folder) else "no such bundle folder"
         raise BundleError(
-            f"{model}: no such bundle folder{did_you_mean(model, (PRETRAINED,))}; give one, or {PRETRAINED}, or a "
-            f"registered model: {ADDRESSES}"
+            f"{model}: {told}{did_you_mean(model, (PRETRAINED, *_as_address(model)))}; give one, or {PRETRAINED}, or "
+            f"a registered model: {ADDRESSES}"
         )
     if not os.path.exists(folder / CARD_FILE):  # what `mlflow artifacts download` makes has the bundle inside
         folder = bundle_of_logged_model(str(folder.absolute())) or folder

@@ -138,6 +138,9 @@ def test_a_model_says_that_it_stays_in_its_process(model: lesionflow.LoadedModel
     ("load", "error", "message"),
     [
         (lambda small: lesionflow.load(small / "nowhere"), BundleError, "no such bundle folder"),
+        (lambda small: lesionflow.load("lesions/3"), BundleError, r"did you mean 'models:/lesions/3'\?"),
+        (lambda small: lesionflow.load("lesions@champion"), BundleError, r"did you mean 'models:/lesions@champion'\?"),
+        (lambda small: lesionflow.load(small / "card.json"), BundleError, "card.json: a file, and no bundle folder"),
         (lambda small: lesionflow.load(small.parent), BundleError, "card.json: cannot be read"),
         (lambda small: lesionflow.load(small, device="tpu"), UsageError, "--device tpu: choose one of"),
     ],

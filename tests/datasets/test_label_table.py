@@ -413,7 +413,7 @@ def test_a_workbook_that_breaks_off_is_refused(tmp_path: Path) -> None:
         (b'image_id,dx\n"ISIC_1,nv\nISIC_2,mel\n', "quotation mark missing"),
         (b"image_id,dx,dx\nISIC_1,nv,mel\n", "several columns are called dx"),
         (b"image_id,Lesion_ID,lesion_id\nISIC_1,1,2\n", "several columns are called lesion_id"),
-        ("image_id,dx\nISIC_1,nv\nStraße,mel\n".encode("latin-1"), "line 3 is not UTF-8"),
+        ("image_id,dx\nISIC_1,nv\nStraße,mel\n".encode("latin-1"), "line 3 is not UTF-8 .* 'CSV UTF-8'"),
         (b"image_id,dx\nISIC_1,nv" + b"\0" * 40, "ends in null characters.*full disk"),
         (b"image_id,dx\nISIC_1;nv\n", "separate it as the header, not with semicolons"),
         (b"My images\n\nimage_id,dx\nISIC_1,nv\n", "leave out what stands above the names"),
