@@ -139,9 +139,9 @@ def read_header(file: Path) -> list[str]:
         if _begins_with(file, _WORKBOOK):
             return _told_apart(read_sheet(file).table.columns)
         if _is_parquet(file):
-            with _open_parquet(file) as (parquet, plain, _):
+            with _open_parquet(file) as (_, plain, _):
                 names = _names_of_paths(plain)
-                return _told_apart([*names, "path"] if images_in(parquet) else names)
+                return _told_apart([*names, "path"] if images_in(file) else names)
         with open(file, "rb") as stream:
             text = _decode(stream.read(65_536), file, cut=True)
         if file.suffix.lower() in JSON_LINES:
@@ -333,7 +333,7 @@ def _read_parquet(file: Path) -> pd.DataFrame:
     import pandas as pd
 
     with _open_parquet(file) as (parquet, plain, others):
-        names, images, packed = _names_of_paths(plain), images_in(parquet), columns_of_images(parquet)
+        names, images, packed = _names_of_paths(plain), images_in(file), columns_of_images(file)
         if len(packed) > 1 and not images:
             raise DataError(f"{file}: the columns {first_few(packed)} hold images; call the one that counts image")
         if others and not images and not image_column(name.lower() for name in names):
@@ -374,9 +374,9 @@ def _columns_of_images(file: Path) -> list[str]:
     if not _is_parquet(file):
         return []
     try:
-        with _open_parquet(file) as (parquet, _, _):
-            counts = images_in(parquet)
-            return sorted(columns_of_images(parquet), key=lambda name: name != counts)
+        with _open_parquet(file):
+            counts = images_in(file)
+            return sorted(columns_of_images(file), key=lambda name: name != counts)
     except DataError:
         return []  # reading it says why
 

@@ -165,19 +165,29 @@ def holds_bytes(kind: DataType) -> bool:
     return bool(types.is_binary(kind) or types.is_large_binary(kind) or types.is_binary_view(kind))
 
 
-def columns_of_images(parquet: ParquetFile) -> list[str]:
+def columns_of_images(file: str | os.PathLike[str]) -> tuple[str, ...]:
     """The columns of a Parquet file that hold images, or masks, say.
 
     They are records of which at least one has bytes, and bytes of which the first begin like an image. Raises what
     pyarrow raises where one is damaged or encrypted.
     """
+    return _columns_of_images(os.fspath(file), os.stat(file).st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=1024)  # it reads a page of each column, and is asked a dozen times of each part of a set
+def _columns_of_images(file: str, changed: int) -> tuple[str, ...]:
     # Asking the footer for statistics of columns instead would end the process where it is damaged or encrypted.
-    return [
-        each.name
-        for each in parquet.schema_arrow
-        if (is_packed_image(each.type) and _first_bytes(parquet, f"{each.name}.bytes") is not None)
-        or (holds_bytes(each.type) and sniff((_first_bytes(parquet, each.name) or b"")[:HEAD]) is not None)
-    ]
+    with parquet_file(file) as parquet:
+        footer = parquet.metadata
+        groups = map(footer.row_group, range(footer.num_row_groups))
+        if any(group.total_byte_size > MAXIMUM_GROUP_BYTES for group in groups):  # reading an image says what to do
+            return tuple(each.name for each in parquet.schema_arrow if is_packed_image(each.type))
+        return tuple(
+            each.name
+            for each in parquet.schema_arrow
+            if (is_packed_image(each.type) and _first_bytes(parquet, f"{each.name}.bytes") is not None)
+            or (holds_bytes(each.type) and sniff((_first_bytes(parquet, each.name) or b"")[:HEAD]) is not None)
+        )
 
 
 def _first_bytes(parquet: ParquetFile, leaf: str) -> bytes | None:
@@ -193,12 +203,12 @@ def _bytes_of(value: Scalar) -> bytes | None:
     return found.get("bytes") if isinstance(found, dict) else found
 
 
-def images_in(parquet: ParquetFile) -> str | None:
+def images_in(file: str | os.PathLike[str]) -> str | None:
     """The column of a Parquet file that holds its images; None where there is none, or which of several is not clear.
 
     It is the only one, or the one named `image`, beside which there may be masks.
     """
-    found = columns_of_images(parquet)
+    found = columns_of_images(file)
     named = [name for name in found if name.lower() == "image"] or found
     return named[0] if len(named) == 1 else None
 
@@ -300,7 +310,7 @@ def _open_parquet(file: str, changed: int, process: int) -> tuple[ParquetFile, s
     """A Parquet file, its column of images, and the number of rows before each row group and after the last."""
     with _damage_told(file):
         opened = parquet_file(file)
-        images = images_in(opened)
+        images = images_in(file)
     footer = opened.metadata
     rows = (footer.row_group(group).num_rows for group in range(footer.num_row_groups))
     return opened, images, [0, *itertools.accumulate(rows)]

@@ -8,6 +8,7 @@ import sys
 import zipfile
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -111,10 +112,18 @@ def test_what_a_parquet_file_does_not_hold_or_is_damaged_is_told(
         read_image_bytes(f"{tmp_path}/c.parquet/0")
     assert damaged.value.reason == "damaged" and damaged.value.detail.startswith("c.parquet: ")
     monkeypatch.setattr(containers, "MAXIMUM_GROUP_BYTES", 1000)
+    monkeypatch.setattr(containers, "_first_bytes", Mock(side_effect=MemoryError))  # a page may be as large
     (tmp_path / "d.parquet").write_bytes(file.read_bytes())  # not in the cache
     with pytest.raises(ImageError, match="row_group_size=100") as large:
         read_image_bytes(f"{tmp_path}/d.parquet/0")
     assert large.value.reason == "too_large"
+
+
+def test_a_page_of_images_is_read_once_to_find_their_column(shards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = Mock(wraps=containers._first_bytes)
+    monkeypatch.setattr(containers, "_first_bytes", read)
+    read_labelled_images(shards)
+    assert read.call_count == len(list(shards.rglob("*.parquet"))) == 2
 
 
 def test_paths_count_where_images_are_not_embedded(expected: LabelledImages, tmp_path: Path) -> None:
