@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,11 +72,11 @@ class LabelledImages:
     name: str
     folder: Path
     # `raw_labels.ROW_COLUMNS` and content (digest of the bytes); patient_id is empty where not known
-    table: pd.DataFrame
+    table: pd.DataFrame = field(repr=False)
     digest: str  # of ids, diagnoses and the images' bytes
     demo: bool  # whether drawn images are among those that metrics are of, which are then of no medical value
     warnings: tuple[str, ...] = ()
-    label_set: LabelSet = HAM10000  # the diagnoses that there are
+    label_set: LabelSet = field(default=HAM10000, repr=False)  # the diagnoses that there are
 
     @property
     def labels(self) -> np.ndarray:

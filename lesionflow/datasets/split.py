@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -20,9 +20,9 @@ DEFAULT_FRACTIONS = (0.70, 0.15, 0.15)
 class Split:
     """The split: indices of the images in each part."""
 
-    train: np.ndarray  # (images in training,) int64, ascending
-    validation: np.ndarray
-    test: np.ndarray
+    train: np.ndarray = field(repr=False)  # (images in training,) int64, ascending
+    validation: np.ndarray = field(repr=False)
+    test: np.ndarray = field(repr=False)
     seed: int
     fractions: tuple[float, float, float]
     digest: str

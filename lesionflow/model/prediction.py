@@ -88,6 +88,10 @@ class IndexedPrediction(NamedTuple):
     refer: str  # TRUSTED, UNCERTAIN or UNFAMILIAR
     labels: LabelSet = HAM10000
 
+    def __repr__(self) -> str:  # without the hundreds of words of the label set
+        told = f"called={self.labels.names[self.called]!r}, malignant={self.malignant}, refer={self.refer!r}"
+        return f"{type(self).__name__}({told}, probabilities={self.probabilities})"
+
     @property
     def malignant_probability(self) -> float:
         """The summed probability of the malignant diagnoses."""

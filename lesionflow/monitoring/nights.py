@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -36,9 +36,9 @@ class Night:
     grouped_by: str  # the column whose values each have a row; empty where an image has one
     images: int  # rows
     failed: int  # of them, without a prediction
-    values: dict[str, float]  # by name; what is not defined is left out
-    estimates: dict[str, Estimate]
-    sample: Sample
+    values: dict[str, float] = field(repr=False)  # by name; what is not defined is left out
+    estimates: dict[str, Estimate] = field(repr=False)
+    sample: Sample = field(repr=False)
     waiting: dict[str, int]  # rows that a person should look at, by why
     images_failed: int | None = None  # behind the rows; None where a report by groups does not tell
 

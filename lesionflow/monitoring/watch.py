@@ -58,7 +58,7 @@ class WatchedNight:
 
     night: Night
     is_reference: bool
-    comparisons: tuple[NightComparison, ...]
+    comparisons: tuple[NightComparison, ...] = field(repr=False)
     alarms: tuple[Alarm, ...]
 
 
@@ -67,8 +67,8 @@ class Watch:
     """The result of comparing nights."""
 
     nights: tuple[WatchedNight, ...]
-    references: tuple[Reference, ...]
-    limits: Limits
+    references: tuple[Reference, ...] = field(repr=False)
+    limits: Limits = field(repr=False)
     notes: tuple[str, ...] = ()
 
     @property

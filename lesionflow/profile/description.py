@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -63,17 +63,17 @@ class Description:
 
     images: LabelledImages
     diagnoses: dict[str, dict[str, int]]  # by diagnosis: images, lesions
-    images_a_lesion: dict[str, dict[int, int]]  # by diagnosis: images of a lesion -> lesions
-    columns: dict[str, Crosstab]  # by column of the metadata
+    images_a_lesion: dict[str, dict[int, int]] = field(repr=False)  # by diagnosis: images of a lesion -> lesions
+    columns: dict[str, Crosstab] = field(repr=False)  # by column of the metadata
     missing: dict[str, int]
-    ages: Ages
-    contradictions: tuple[Contradiction, ...]
+    ages: Ages = field(repr=False)
+    contradictions: tuple[Contradiction, ...] = field(repr=False)
     formats: dict[str, int]
-    sizes: dict[tuple[int, int], int]  # width and height, the commonest first
-    colour: dict[str, Colour]
-    unreadable: dict[str, str]  # image id -> what is wrong
-    blank: tuple[str, ...]  # image ids
-    copies: tuple[Copy, ...]  # the worst first: across lesions, then by kind and correlation
+    sizes: dict[tuple[int, int], int] = field(repr=False)  # width and height, the commonest first
+    colour: dict[str, Colour] = field(repr=False)
+    unreadable: dict[str, str] = field(repr=False)  # image id -> what is wrong
+    blank: tuple[str, ...] = field(repr=False)  # image ids
+    copies: tuple[Copy, ...] = field(repr=False)  # the worst first: across lesions, then by kind and correlation
     complete: bool  # whether the search for copies went to its end
     split: Split | None
     findings: tuple[Finding, ...] = ()

@@ -168,6 +168,8 @@ def test_what_makes_no_sense_is_refused(
 def test_from_python_another_diagnosis_is_explained_and_progress_told(small: str, images: Path, tmp_path: Path) -> None:
     file, told = images / "left" / "image0000.jpg", list[Explained]()
     (call,) = lesionflow.explain([file], tmp_path / "call", small, on_image=told.append)
+    assert call.said is not None and len(repr(call)) < 1000  # as a notebook shows it
+    assert f"called={call.said.labels.names[call.said.called]!r}" in repr(call)
     (mel,) = lesionflow.explain([file, file], tmp_path / "mel", small, target="mel")
     assert told == [call] and call.said == mel.said and call.picture and mel.picture
     (prediction,) = lesionflow.load(small).predict(file)

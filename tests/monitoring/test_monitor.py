@@ -171,6 +171,7 @@ def test_a_limit_of_no_value_is_said(normal_nights: list[Path], tmp_path: Path) 
     file = tmp_path / "limits.yaml"
     file.write_text("values: {share/mell: {high: 1}, share/m*: {high: 1}}\ndistances: {p_vascc: null, p_mel: null}\n")
     found = monitor(normal_nights[:5], limits=str(file), reference_nights=4)
+    assert len(repr(found)) < 4000 and f"name={found.nights[-1].night.name!r}" in repr(found)  # as a notebook shows it
     assert found.notes == (
         "no night has a value for these limits: values: share/mell (did you mean 'share/mel'?), distances: "
         "p_vascc (did you mean 'p_vasc'?)",
