@@ -49,11 +49,11 @@ def _check_name(out: Path, overwrite: bool) -> None:
             os.lstat(out)  # from Python 3.14 on, `Path.exists` is False for a name that is too long
         if out.is_dir():
             raise ReportError(f"{out}: a folder; name the file to write")
+        if out.exists() and not out.is_file():  # also where a link leads to it, such as /dev/stdout
+            raise ReportError(f"{out}: not an ordinary file; {_OTHER}")
         if out.is_symlink():  # to replace the link or its file would each surprise somebody
             raise ReportError(f"{out}: a link to {os.readlink(out)}; name that file, or {_OTHER}")
         if os.path.lexists(out):
-            if out.exists() and not out.is_file():
-                raise ReportError(f"{out}: not an ordinary file; {_OTHER}")
             if not overwrite:
                 raise ReportError(f"{out}: exists already; add --overwrite or choose another name")
             folder, there = os.stat(out.parent), os.stat(out)

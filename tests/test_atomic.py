@@ -69,6 +69,9 @@ def test_what_could_not_be_written_in_the_end_is_refused_before(tmp_path: Path) 
     (tmp_path / "latest.csv").symlink_to("night.csv")
     with pytest.raises(ReportError, match=r"latest\.csv: a link to night\.csv; name that file"):
         check_writable(tmp_path / "latest.csv", overwrite=True)
+    (tmp_path / "nothing.csv").symlink_to(os.devnull)
+    with pytest.raises(ReportError, match=r"nothing\.csv: not an ordinary file; choose another name"):
+        check_writable(tmp_path / "nothing.csv", overwrite=True)
     long = "n" * 252 + ".csv"
     for check in check_writable, lambda out, _: Destination.of(out):
         with pytest.raises(ReportError, match=r"\.csv: cannot be written \(File name too long\)"):
