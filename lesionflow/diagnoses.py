@@ -430,10 +430,13 @@ def read_label_set(source: str | os.PathLike[str]) -> LabelSet:
     except MissingError as error:
         hint = f"{did_you_mean(source, BUILT_IN)}; built in are {', '.join(BUILT_IN)}"
         raise MissingError(f"{error}{hint}") from error
-    if not isinstance(values, dict) or not {"names", "malignant"} <= set(values):
-        raise UsageError(f"{source}: a label set needs the keys names and malignant; add them")
+    needed = f"{source}: a label set needs the keys names and malignant; add them"
+    if not isinstance(values, dict):
+        raise UsageError(needed)
     if unknown := [str(key) for key in values if key not in _KEYS]:
         raise UsageError(f"{source}: unknown key {first_few(unknown)}; choose from {', '.join(_KEYS)}")
+    if not {"names", "malignant"} <= set(values):
+        raise UsageError(needed)
     names = _mapping(values["names"], f"{source}: names")
     aliases = _mapping(values.get("aliases") or {}, f"{source}: aliases")
     try:

@@ -128,6 +128,7 @@ def test_a_set_of_ones_own(tmp_path: Path) -> None:
         ("names: {scar: scar, mel: melanoma, nv: nevus}", "names: {mel: melanoma}", "a set has at least two"),
         ("names: {scar: scar, mel: melanoma, nv: nevus}", "names: [mel, nv]", "names has to be a table"),
         ("source:", "sources:", "unknown key sources"),
+        ("malignant: [mel]", "malignent: [mel]", "unknown key malignent; choose from .*malignant"),
         ("malignant: [mel]", "", "needs the keys names and malignant"),
         ("others: [wart]", "others: [wart", "not YAML"),
     ],

@@ -37,7 +37,7 @@ from lesionflow.datasets.isic import (
     read_isic_challenge,
     read_isic_download,
 )
-from lesionflow.datasets.label_columns import has_labels, image_column, is_missing, lowered
+from lesionflow.datasets.label_columns import has_labels, image_column, is_missing, is_report, lowered
 from lesionflow.datasets.label_table import (
     ARRAYS,
     OTHER_TABLES,
@@ -361,8 +361,10 @@ def _is_text(entry: Path) -> bool:
 
 
 def _tables(folder: Path) -> list[Path]:
-    tables = sorted(file for file in folder.iterdir() if file.suffix.lower() in TABLE_SUFFIXES)
-    return [file for file in tables if len(read_header(file)) > 1]  # notes have a column, labels two or more
+    """The tables in a folder that may hold labels; reports of scoring are among them where there are no others."""
+    files = sorted(file for file in folder.iterdir() if file.suffix.lower() in TABLE_SUFFIXES)
+    tables = [file for file in files if len(read_header(file)) > 1]  # notes have a column, labels two or more
+    return [file for file in tables if not is_report(map(str.lower, read_header(file)))] or tables
 
 
 def _data_sets_in(folder: Path, words: LabelWords) -> list[Path]:
