@@ -154,10 +154,11 @@ def test_the_code_of_the_readme_makes_the_pixels_that_lesionflow_makes(tmp_path:
         "plain": (drawn, {}), "grey": (drawn.convert("L"), {}), "see_through": (see_through, {}),
         "palette": (drawn.quantize(16), {"transparency": 3}),
         "wide": (drawn, {"icc_profile": named_profile(12, 13)[0]}), "broken": (drawn, {"icc_profile": b"no profile"}),
-        "grey of 16 bits": (Image.fromarray(np.asarray(drawn.convert("L")).astype(np.uint16) * 257), {}),
+        "grey of 16 bits": (Image.fromarray(np.asarray(drawn.convert("L")).astype("<u2") * 257), {}),
+        "high byte first": (Image.fromarray((np.asarray(drawn.convert("L")).astype("<u2") * 257).astype(">u2")), {}),
     }  # fmt: skip
     for name, (image, options) in kinds.items():
-        image.save(tmp_path / "mole.jpg", "PNG", **options)
+        image.save(tmp_path / "mole.jpg", "TIFF" if image.mode == "I;16B" else "PNG", **options)
         told: dict[str, np.ndarray] = {}
         with contextlib.chdir(tmp_path):
             exec(imports + code, told)
