@@ -257,7 +257,11 @@ def _about_copies(description: Description) -> Iterator[tuple[str, str]]:
         yield "duplicates", f"{told}; images that merely look the same can be on two sides of the split"
     elif not description.complete:
         yield "duplicates", "there are so many copies that the search was ended early; the counts are too low"
-    unfit = ["there are too few lesions of a diagnosis to split these images"] if description.split is None else []
+    unfit = []
+    if description.split is None:
+        few = [f"{dx} ({each['lesions']})" for dx, each in description.diagnoses.items() if 0 < each["lesions"] < 3]
+        whose = f"lesions of {first_few(few)}" if few else "lesions, or patients, of a diagnosis"
+        unfit.append(f"there are too few {whose} to split these images: three are needed")
     if missing := description.images.missing_diagnoses:
         unfit.append(
             f"no image of {first_few(missing, 8)}: training on these alone needs images of each diagnosis; name those "

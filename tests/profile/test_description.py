@@ -94,6 +94,9 @@ def test_a_small_set_is_counted_as_by_hand(tmp_path: Path) -> None:
     assert told["aspect_ratios"] == {"1.33": 4, "1.00": 2} and told["formats"] == {"PNG": 6}
     assert told["copies"] == [] and told["unreadable"] == {} and told["blank"] == []
     assert kinds(description) == ["split", "contradiction", "missing", "age", "files"]
+    assert description.findings[0].text.startswith(
+        "there are too few lesions of bcc (1), mel (1) to split these images"
+    )
     assert len(repr(description)) < 2000 and "of age 0" in repr(description)  # as a notebook shows it
     assert str(tmp_path) not in json.dumps(told)
 
