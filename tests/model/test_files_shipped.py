@@ -206,7 +206,7 @@ def test_it_can_be_compared_and_never_be_champion(stand_in: Card) -> None:
     found = find_compared_model("pretrained")
     assert (found.label, found.card, found.validation) == (f"pretrained {stand_in.label}", stand_in, None)
     result = invoke("promote", "pretrained", "1")
-    assert result.exit_code == 2 and "no registered version" in error_line(result)
+    assert result.exit_code == 2 and "is not a registered version" in error_line(result)
 
 
 def test_the_help_names_the_licence() -> None:
