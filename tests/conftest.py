@@ -301,6 +301,7 @@ def working_in(folder: Path, like: Path | None = None) -> Iterator[None]:
         patch.setenv("MLFLOW_TRACKING_URI", uri)
         patch.setenv("MLFLOW_EXPERIMENT_ID", "")  # which `mlflow.set_experiment` sets: this takes it away afterwards
         patch.delenv("MLFLOW_EXPERIMENT_ID")
+        patch.setattr(mlflow.tracking.fluent, "_active_experiment_id", None)  # it sets this as well
         mlflow.set_tracking_uri(uri)
         try:
             yield

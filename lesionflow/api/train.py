@@ -413,7 +413,7 @@ def _as_used(config: TrainingConfig) -> TrainingConfig:
     """The configuration with the precision chosen for this machine, so that another machine uses the same."""
     from lesionflow.training.devices import chosen_precision
 
-    precisions = {chosen_precision(config.precision, network) for network in config.networks}
+    precisions = {chosen_precision(config.precision, name, config.image_size) for name in config.networks}
     return dataclasses.replace(config, precision=precisions.pop()) if len(precisions) == 1 else config
 
 

@@ -20,6 +20,9 @@ STEPS_AT_ONCE = 8
 # Training steps in mixed_bfloat16 on a CPU with AVX512_BF16, images a CPU second against float32: `cnn` 1.32 times as
 # many, `vgg` 1.37 times, `efficientnet` half as many: depthwise convolutions lose what whole ones gain.
 GAIN_FROM_BFLOAT16 = ("cnn", "vgg")
+# On a CPU with AMX, TensorFlow 2.21 in bfloat16 made half of the trainings of `cnn` at 16 pixels end in NaN, at random
+# with the same seed: its last convolutions see one pixel. None of 32 did at 24 to 64 pixels. Small ones cost little.
+LEAST_FOR_BFLOAT16 = 48  # pixels a side; with --small-first, two thirds of it at first
 SHARE_FOR_PIXELS = 0.5  # of a device's memory; the rest is for the network's activations and the copy on the way there
 
 
@@ -45,14 +48,15 @@ def devices_seen() -> dict[str, Any]:
     return {"backend": keras.backend.backend(), "devices": devices, "memory": memory, "preset": chosen_preset(AUTO)}
 
 
-def chosen_precision(choice: str, network: str) -> str:
-    """The precision for a network, with `auto` resolved."""
+def chosen_precision(choice: str, network: str, image_size: int | None) -> str:
+    """The precision for a network, with `auto` resolved; image_size: None for that of a preset."""
     if choice != AUTO:
         return choice
     if has_gpu():
         return "mixed_float16"
+    large = image_size is None or image_size >= LEAST_FOR_BFLOAT16
     gains = keras.backend.backend() == "tensorflow" and network in GAIN_FROM_BFLOAT16 and multiplies_bfloat16()
-    return "mixed_bfloat16" if gains else "float32"
+    return "mixed_bfloat16" if gains and large else "float32"
 
 
 def multiplies_bfloat16() -> bool:

@@ -121,7 +121,7 @@ def fit(
     last, belongs_to = checkpoints.last, fingerprint(config, split.digest, checkpoints.data_digest)
     if config.deterministic:
         devices.make_deterministic()
-    precision = last.precision if last else devices.chosen_precision(config.precision, name)
+    precision = last.precision if last else devices.chosen_precision(config.precision, name, config.image_size)
     keras.utils.set_random_seed(config.seed)
     members = np.concatenate([split.train, split.validation])  # the test part stays outside
     labels = examples.labels[members]

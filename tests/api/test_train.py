@@ -273,8 +273,8 @@ def test_every_run_keeps_the_configuration_that_repeats_it(
     runs = {run.info.run_name: run for run in mlflow.search_runs(experiment_names=["lesionflow"], output_format="list")}
     from lesionflow.training.devices import chosen_precision
 
-    precision = chosen_precision("auto", "cnn")
-    assert precision == chosen_precision("auto", "vgg")  # so that the run over both has one
+    precision = chosen_precision("auto", "cnn", 32)
+    assert precision == chosen_precision("auto", "vgg", 32)  # so that the run over both has one
     trained = TrainingConfig(
         data=str(demo_folder), model="cnn,vgg", preset="quick", epochs=2, image_size=32, precision=precision
     )

@@ -116,21 +116,23 @@ def test_two_devices_compute_what_one_does() -> None:
 
 
 @pytest.mark.parametrize(
-    ("network", "gpu", "instructions", "expected"),
+    ("network", "size", "gpu", "instructions", "expected"),
     [
-        ("cnn", False, True, "mixed_bfloat16"),
-        ("cnn", False, False, "float32"),
-        ("efficientnet", False, True, "float32"),  # half as fast in bfloat16
-        ("efficientnet", True, True, "mixed_float16"),
+        ("cnn", 48, False, True, "mixed_bfloat16"),
+        ("cnn", None, False, True, "mixed_bfloat16"),
+        ("cnn", 47, False, True, "float32"),  # where the last convolutions see one pixel, numbers are lost at random
+        ("cnn", 48, False, False, "float32"),
+        ("efficientnet", 48, False, True, "float32"),  # half as fast in bfloat16
+        ("efficientnet", 16, True, True, "mixed_float16"),
     ],
 )
 def test_auto_mixes_where_that_is_faster(
-    network: str, gpu: bool, instructions: bool, expected: str, monkeypatch: pytest.MonkeyPatch
+    network: str, size: int | None, gpu: bool, instructions: bool, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(devices, "has_gpu", lambda: gpu)
     monkeypatch.setattr(devices, "multiplies_bfloat16", lambda: instructions)
-    assert devices.chosen_precision("auto", network) == expected
-    assert devices.chosen_precision("float32", network) == "float32"
+    assert devices.chosen_precision("auto", network, size) == expected
+    assert devices.chosen_precision("float32", network, size) == "float32"
 
 
 def test_the_processor_is_asked_as_the_system_tells_it() -> None:
