@@ -53,8 +53,7 @@ def main() -> None:
         known = read_arrays(resolved.folder, predictor.card, TRAINED_ON_FILE)
     images, card = read_labelled_images(options.data, options.cache), predictor.card
     split = split_data_sets(images, card.split_fractions, card.split_seed)
-    paths = images.table["path"].tolist()
-    pixels = decoded_pixels(paths, images.digest, card.height, card.width, options.cache)
+    pixels = decoded_pixels(*images.files, card.height, card.width, options.cache)
     for part in ("validation", "test"):
         members = split.part(part)
         leak = 0 if known is None else find_leak(known, images.table.iloc[members]).images

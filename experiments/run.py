@@ -111,7 +111,7 @@ def run_trial(trial: Trial, seed: int, images: LabelledImages, cache: Path | Non
     config = dataclasses.replace(trial.config, seed=seed)
     split = split_by_lesion(images.table["image_id"], images.table["lesion_id"], images.labels, config.fractions, 0)
     size = config.image_size
-    pixels = decoded_pixels(images.table["path"].tolist(), images.digest, size, size, cache)
+    pixels = decoded_pixels(*images.files, size, size, cache)
     with mlflow.start_run(run_name=f"{trial.name}, seed {seed}", nested=True, tags=_tags(trial, seed, images)):
         mlflow.log_params(config.parameters())
         if trial.study:

@@ -109,8 +109,8 @@ def test_a_bundle_that_cannot_be_registered_is_kept_and_resuming_registers_it(
         assert len(client.get_metric_history(again.run_id, metric)) == 1, metric
 
     run = client.get_run(again.run_id)  # without what MLflow would log of Keras by itself
-    assert {name.partition("/")[0] for name in run.data.metrics} == {
-        "deciding", "epoch", "gap", "stability", "system", "test", "train", "training", "validation",
+    assert {name.partition("/")[0] for name in run.data.metrics} - {"system"} == {  # which takes five seconds
+        "deciding", "epoch", "gap", "stability", "test", "train", "training", "validation",
     } and "optimizer_name" not in run.data.params  # fmt: skip
 
     late = invoke("register", str(kept.parent))

@@ -161,7 +161,7 @@ def test_a_set_of_ones_own_is_drawn_and_read(tmp_path: Path) -> None:
     assert images.demo and images.label_set is own and Counter(images.table["dx"]).keys() == set(names)
     assert images.table["lesion_id"].str.startswith("DEMO_OUR_CLINIC_").all()
     assert [names[label] for label in images.labels] == images.table["dx"].tolist()
-    with pytest.raises(UsageError, match="too few for 6 of each of 4"):
+    with pytest.raises(UsageError, match="too few for 6 of 4 diagnoses each"):
         demo.draw_demo_set(tmp_path / "other", images=23, label_set=own)
 
 

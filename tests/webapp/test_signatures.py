@@ -30,7 +30,18 @@ OTHERS = (
     b"Received: from", b"Subject: mole", b"\x1f\x8b\x08", b"PK\x03\x04", b"\x89HDF\r\n\x1a\n", b"P6\n4 4", b"qoif\0",
     b"\0\0\2\0", b"<svg width='4'/>", b"<?xml version='1.0'?>\n<svg/>", b"%PDF-1.7", b"8BPS\0\1",
     b"FUJIFILMCCD-RAW 0201", b"\0\0\0\x18ftypcrx ", b"\0\0\0\x18ftypisom", b"\0\0\0\x18ftyp\n\n\n\n", b"words",
-    b"BM begins this text", b"", b"\0", b"\0" * 15, b"\0" * 40, b"\xff" * 600, b" " * 16, b"\0" * 20 + b"pixels",
+    b"\xef\xbb\xbf<!-- moved -->", "<html>".encode("utf-16"), b"<p>Sorry</p>", b"403 Forbidden", b"[ {}]",
+    b"Not Found", b"../.git/annex/objects/ab/c", b"outs:\n- md5: 1", b"L\0\0\0\1\x14\2\0",
+    b"[InternetShortcut]\r\nURL=x", b"XSym\n0012", b"<?xml version='1.0'?><!DOCTYPE plist", b"\0\5\x16\7\0\2",
+    b"X-Mailer: x", b"From a@b.example", b"--=_b\r\nContent-Type: x", b"begin 644 mole.jpg",
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"{\\rtf1", b"Salted__1234", b"-----BEGIN PGP MESSAGE-----", b"PK\5\6",
+    b"MSCF\0", b"x\x9c\1", b"n" * 257 + b"ustar", b"PAR1\x15", b"SQLite format 3\0", b"\x93NUMPY", b"MATLAB 5.0",
+    b"PF\n4 4", b"icns\0", b"\n\5\1\x08", b"FLIF31", b"#define mole_width 4",
+    b"<?xml version='1.0'?><!-- x --><svg/>", b"IIU\0", b"\0MRM", b"\0\0\0\x08moov", b"RIFF\0\0\0\0WAVEfmt ",
+    b"\x1aE\xdf\xa3", b"ID3\4", b"FFD8FFE000104A464946", b"b'\\x89", b"data:image/jpeg;base64,_9j_4AAQSkZJRg",
+    b"0x89504e470d0a1a0a", b"../images/mole 1.JPG\n", b"C:\\moles\\a.png", b"\1\2\3\xff\xd8\xff\xe0",
+    b"\1\2\3\xff\xd8\xff\x01", b"\0\1\x89PNG\r\n\x1a\n", b"BM begins this text", b"", b"\0", b"\0" * 15, b"\0" * 40,
+    b"\xff" * 600, b" " * 16, b"\0" * 20 + b"pixels",
 )  # fmt: skip
 
 

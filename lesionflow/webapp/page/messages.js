@@ -213,8 +213,36 @@ const DETAILS = [
   [/^a pointer of Git LFS; fetch the file with git lfs pull$/, {
     de: "ein Verweis von Git LFS; holen Sie die Datei mit git lfs pull",
     es: "un puntero de Git LFS; obtenga el archivo con git lfs pull" }],
-  [/^an image in base64; decode it$/, {
-    de: "ein Bild als Base64-Text; dekodieren Sie es", es: "una imagen en base64; decodifíquela" }],
+  [/^a pointer of git-annex; fetch the file with git annex get$/, {
+    de: "ein Verweis von git-annex; holen Sie die Datei mit git annex get",
+    es: "un puntero de git-annex; obtenga el archivo con git annex get" }],
+  [/^a pointer of DVC; fetch the file with dvc pull$/, {
+    de: "ein Verweis von DVC; holen Sie die Datei mit dvc pull",
+    es: "un puntero de DVC; obtenga el archivo con dvc pull" }],
+  [/^a link, or what stands for a file elsewhere; copy the file itself$/, {
+    de: "eine Verknüpfung oder ein Platzhalter; kopieren Sie die Datei selbst",
+    es: "un enlace o lo que representa a un archivo en otro lugar; copie el propio archivo" }],
+  [/^what a Mac keeps beside a file \(AppleDouble\); copy the file itself$/, {
+    de: "was ein Mac neben einer Datei ablegt (AppleDouble); kopieren Sie die Datei selbst",
+    es: "lo que un Mac guarda junto a un archivo (AppleDouble); copie el propio archivo" }],
+  [/^(.+) written as text, in base64 or hexadecimal digits; decode it$/, {
+    de: "{1} als Text geschrieben, in Base64 oder Hexadezimalziffern; dekodieren Sie die Datei",
+    es: "{1} escrito como texto, en base64 o dígitos hexadecimales; decodifíquelo" }],
+  [/^the path of another file, as of a link that was not kept; copy that file$/, {
+    de: "der Pfad einer anderen Datei, wie von einer verlorenen Verknüpfung; kopieren Sie jene Datei",
+    es: "la ruta de otro archivo, como de un enlace que se perdió; copie ese archivo" }],
+  [/^other bytes in front of (.+), which begins at byte (\d+); save the image in it$/, {
+    de: "andere Bytes vor {1}, das erst bei Byte {2} beginnt; speichern Sie das Bild darin",
+    es: "otros bytes delante de {1}, que empieza en el byte {2}; guarde la imagen que contiene" }],
+  [/^a file packed for e-mail; unpack it$/, {
+    de: "eine für E-Mail gepackte Datei; entpacken Sie sie", es: "un archivo empaquetado para correo; desempaquételo" }],
+  [/^a document of Office, or an e-mail; save the image in it$/, {
+    de: "ein Office-Dokument oder eine E-Mail; speichern Sie das Bild darin",
+    es: "un documento de Office o un correo electrónico; guarde la imagen que contiene" }],
+  [/^encrypted; decrypt it$/, { de: "verschlüsselt; entschlüsseln Sie die Datei", es: "cifrado; descífrelo" }],
+  [/^a table or arrays; save the images in it as PNG or JPEG$/, {
+    de: "eine Tabelle oder Zahlenfelder; speichern Sie die Bilder darin als PNG oder JPEG",
+    es: "una tabla o matrices; guarde sus imágenes como PNG o JPEG" }],
   [/^an e-mail; save what is attached to it$/, {
     de: "eine E-Mail; speichern Sie ihren Anhang", es: "un correo electrónico; guarde lo que lleva adjunto" }],
   [/^an archive; unpack it$/, { de: "ein Archiv; entpacken Sie es", es: "un archivo comprimido; descomprímalo" }],
@@ -233,8 +261,8 @@ const DETAILS = [
   [/^a camera's raw image; save it as PNG or JPEG$/, {
     de: "das Rohbild einer Kamera; speichern Sie es als PNG oder JPEG",
     es: "la imagen en bruto (RAW) de una cámara; guárdela como PNG o JPEG" }],
-  [/^a film, or another file of its kind$/, {
-    de: "ein Video oder eine Datei derselben Art", es: "un vídeo u otro archivo de ese tipo" }],
+  [/^a film, a sound, or another file of their kind$/, {
+    de: "ein Video, eine Tonaufnahme oder eine Datei dieser Art", es: "un vídeo, un sonido u otro archivo de ese tipo" }],
   [/^it breaks off within its first bytes$/, {
     de: "die Datei bricht in den ersten Bytes ab", es: "el archivo se interrumpe en los primeros bytes" }],
   [/^(?:(.+) that was )?changed by a transfer as text; transfer it again, as binary data$/, {

@@ -29,22 +29,41 @@ const VALUE_REPRESENTATIONS = new Set(( // of DICOM
 ).split(" "));
 const LONG = new Set("OB OD OF OL OV OW SQ SV UC UN UR UT UV".split(" "));
 const OTHERS = [ // what often has an image's name without being one: how it begins, what it is, and what to do
-  [/^[ \t-\r]*<(!doctype html|html|head|body)\b/i, "a web page, as of a failed download; download it again"],
-  [/^[ \t-\r]*(<\?xml[^>]*>[ \t-\r]*)?<error\b|^[ \t-\r]*\{[ \t-\r]*"/i,
-    "a server's message, as of a failed download; download it again"],
+  [/^(<!--|<(!doctype html|html|head|body|script|meta|title|br|div|p)\b|<\?xml[^>]*>[ \t-\r]*<!doctype html)/i,
+    "a web page, as of a failed download; download it again"],
+  [new RegExp("^((<\\?xml[^>]*>[ \\t-\\r]*)?<error\\b|\\{[ \\t-\\r]*\"|\\[[ \\t-\\r]*\\{|[45]\\d\\d\\b|access denied|" +
+    "forbidden|not found|unauthorized)", "i"), "a server's message, as of a failed download; download it again"],
   [/^version https:\/\/git-lfs/i, "a pointer of Git LFS; fetch the file with git lfs pull"],
-  [/^(data:[a-z/+.-]+;base64,)?(\/9j\/|iVBORw0KGgo|R0lGOD|UklGR|SUkqA|TU0AK)/i, "an image in base64; decode it"],
-  [/^(content-[a-z-]+|mime-version|received|return-path|delivered-to|from|date|subject|message-id): /i,
-    "an e-mail; save what is attached to it"],
-  [/^(\x1f\x8b|BZh[1-9]|\xfd7zXZ\0|\x28\xb5\x2f\xfd|7z\xbc\xaf\x27\x1c|PK\x03\x04|Rar!)/i, "an archive; unpack it"],
+  [/^(\.\.\/)*(\.git)?\/?annex\/objects\//i, "a pointer of git-annex; fetch the file with git annex get"],
+  [/^outs:[ \t-\r]/i, "a pointer of DVC; fetch the file with dvc pull"],
+  [new RegExp("^(L\\0\\0\\0\\x01\\x14\\x02\\0|\\[(internetshortcut|desktop entry)\\]|!<symlink>|IntxLNK|XSym\\n|" +
+    "book\\0\\0\\0\\0mark|bplist00|(<\\?xml[^>]*>[ \\t-\\r]*)?<(!doctype )?plist)", "i"),
+    "a link, or what stands for a file elsewhere; copy the file itself"],
+  [/^\0\x05\x16\x07/, "what a Mac keeps beside a file (AppleDouble); copy the file itself"],
+  [new RegExp("^((content-[a-z-]+|mime-version|received|return-path|delivered-to|from|date|subject|message-id|" +
+    "x-[a-z0-9-]+): |from [^ \\t-\\r]+@|--[^ \\t-\\r]+[ \\t-\\r]+content-)", "i"), "an e-mail; save what is attached to it"],
+  [/^(begin [0-7]{3} |=ybegin |\(this file must be converted with binhex)/i, "a file packed for e-mail; unpack it"],
+  [/^(\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1|\{\\rtf)/i, "a document of Office, or an e-mail; save the image in it"],
+  [/^(salted__|-----begin pgp|age-encryption\.org)/i, "encrypted; decrypt it"],
+  [new RegExp("^(\\x1f[\\x8b\\x9d\\xa0]|BZh[1-9]|\\xfd7zXZ\\0|\\x28\\xb5\\x2f\\xfd|\\x04\\x22\\x4d\\x18|" +
+    "7z\\xbc\\xaf\\x27\\x1c|PK[\\x03\\x05][\\x04\\x06]|Rar!|MSCF|LZIP|x[\\x9c\\xda]|.{257}ustar)", "is"),
+    "an archive; unpack it"],
   [/^\x89HDF\r\n\x1a\n/i, "an HDF5 file; name its images in a table of paths, such as images.hdf5/ISIC_0000001"],
+  [/^(PAR1|ARROW1|SQLite format 3|\x93NUMPY|MATLAB \d)/i, "a table or arrays; save the images in it as PNG or JPEG"],
   [/^%PDF-/i, "a PDF document; save its image as PNG or JPEG"],
   [/^8BPS/i, "a document of Photoshop; save it as PNG or JPEG"],
-  [new RegExp("^(P[1-7][ \\t-\\r]|qoif|v/1\\x01|#\\?RADIANCE|DDS |\\0\\0[\\x01\\x02]\\0|SIMPLE  =|AT&TFORM|%!PS|" +
-    "([ \\t-\\r]*<\\?xml[^>]*>)?[ \\t-\\r]*<svg\\b)", "i"), "an image of a format that is not read; save it as PNG or JPEG"],
-  [/^(FUJIFILMCCD-RAW|....ftypcrx )/is, "a camera's raw image; save it as PNG or JPEG"],
-  [/^....ftyp/is, "a film, or another file of its kind"],
+  [new RegExp("^(P[1-7f][ \\t-\\r]|PG [ml][lm] |qoif|v/1\\x01|#\\?RADIANCE|DDS |\\0\\0[\\x01\\x02]\\0|icns\\0|SIMPLE  =|" +
+    "AT&TFORM|%!PS|\\xc5\\xd0\\xd3\\xc6|\\x0a[\\0-\\x05]\\x01[\\x01\\x02\\x04\\x08]|\\x01\\xda[\\0\\x01][\\x01\\x02]|" +
+    "\\x59\\xa6\\x6a\\x95|/\\* xpm|FLIF|BPG\\xfb|gimp xcf|NRRD|ObjectType =|ZISRAWFILE|\\xd7\\xcd\\xc6\\x9a|" +
+    "\\x01\\0\\0\\0.{36} EMF|#define \\w+_width|<svg\\b|<\\?xml.{0,450}<svg\\b)", "is"),
+    "an image of a format that is not read; save it as PNG or JPEG"],
+  [/^(FUJIFILMCCD-RAW|....ftypcrx |II(RO|RS|U\0|\x1a\0\0\0HEAPCCDR)|MMOR|FOVb|\0MRM)/is,
+    "a camera's raw image; save it as PNG or JPEG"],
+  [new RegExp("^(....ftyp|\\0\\0..(moov|mdat|wide|free|skip)|RIFF....(AVI |WAVE)|\\x1aE\\xdf\\xa3|\\0\\0\\x01[\\xb3\\xba]|" +
+    "ID3|OggS|fLaC)", "is"), "a film, a sound, or another file of their kind"],
 ];
+const BEHIND_JPEG = /^\xff\xd8\xff[\xdb\xe0-\xef\xfe]/; // the segments that begin it
+const LONGEST_PATH = 4096; // bytes
 const ELEMENTS = ["\x02\0", "\x08\0", "\0\x02", "\0\x08"]; // how data elements of DICOM begin, in either order of bytes
 const SAMPLES = 16, SAMPLED = 16; // places in a file, and bytes at each
 const MORE = 16; // zeros that nothing begins with; line feeds that have carriage returns in front of them by no chance
@@ -109,8 +128,42 @@ function unrecognised(data) {
   if (zeros >= MORE) {
     return ["damaged", `its first ${zeros} bytes are zeros, as of a copy that was not finished; copy it again`];
   }
-  const [, told] = OTHERS.find(([begins]) => begins.test(text)) ?? [];
-  return ["not_an_image", told ?? `the content is none of ${FORMATS.join(", ")}`];
+  const written = writtenAsText(text);
+  if (written) return ["not_an_image", `${written} written as text, in base64 or hexadecimal digits; decode it`];
+  const [, told] = OTHERS.find(([begins]) => begins.test(text) || begins.test(textOf(text))) ?? [];
+  if (told) return ["not_an_image", told];
+  const path = data.length < LONGEST_PATH ? latin1(data, 0).replace(/^[ \t-\r]+|[ \t-\r]+$/g, "").toLowerCase() : "";
+  if (/^[ -~]+$/.test(path) && [...SUFFIXES].some((suffix) => path.endsWith(suffix))) {
+    return ["not_an_image", "the path of another file, as of a link that was not kept; copy that file"];
+  }
+  for (const [start, kind] of STARTS) {
+    const at = text.indexOf(start);
+    if (at > 0 && (start.length >= 8 || (kind === "JPEG" && BEHIND_JPEG.test(text.slice(at))))) {
+      return ["damaged", `other bytes in front of ${kind}, which begins at byte ${at}; save the image in it`];
+    }
+  }
+  return ["not_an_image", `the content is none of ${FORMATS.join(", ")}`];
+}
+
+/** The format of an image whose bytes are written in base64 or as hexadecimal digits; null for anything else. */
+function writtenAsText(text) {
+  const bare = textOf(text).replace(/[ \t-\r]/g, "").replace(/^(b?["'])?(data:[^,]{0,99},|0x|\\x)?/i, "");
+  const decoders = [
+    [/^[0-9a-f]+/i, 2, (digits) => digits.replace(/../g, (each) => String.fromCharCode(parseInt(each, 16)))],
+    [/^[0-9a-z+/_-]+/i, 4, (digits) => atob(digits.replaceAll("-", "+").replaceAll("_", "/"))],
+  ];
+  for (const [digits, size, decoded] of decoders) {
+    const found = digits.exec(bare)?.[0] ?? "", whole = found.slice(0, found.length - (found.length % size));
+    const kind = sniff(Uint8Array.from(decoded(whole), (each) => each.charCodeAt(0)));
+    if (FORMATS.includes(kind)) return kind;
+  }
+  return null;
+}
+
+/** The beginning of a text without marks of their order, zeros of UTF-16 and blanks in front. */
+function textOf(text) {
+  const bare = /^(\xff\xfe|\xfe\xff)/.test(text) ? text.slice(2).replaceAll("\0", "") : text.replace(/^\xef\xbb\xbf/, "");
+  return bare.replace(/^[ \t-\r]+/, "");
 }
 
 /** How a format's first bytes look after line ends, bytes beyond ASCII or their highest bits were changed. */
