@@ -20,8 +20,8 @@ STEPS_AT_ONCE = 8
 # Training steps in mixed_bfloat16 on a CPU with AVX512_BF16, images a CPU second against float32: `cnn` 1.32 times as
 # many, `vgg` 1.37 times, `efficientnet` half as many: depthwise convolutions lose what whole ones gain.
 GAIN_FROM_BFLOAT16 = ("cnn", "vgg")
-# On a CPU with AMX, TensorFlow 2.21 in bfloat16 made half of the trainings of `cnn` at 16 pixels end in NaN, at random
-# with the same seed: its last convolutions see one pixel. None of 32 did at 24 to 64 pixels. Small ones cost little.
+# In bfloat16, TensorFlow 2.21's gradient of a strided convolution over one pixel is NaN now and then (findings/
+# tensorflow_bfloat16_gradient.sh). `cnn` at 16 pixels has one: half of its trainings ended so, none of 32 at 24 to 64.
 LEAST_FOR_BFLOAT16 = 48  # pixels a side; with --small-first, two thirds of it at first
 SHARE_FOR_PIXELS = 0.5  # of a device's memory; the rest is for the network's activations and the copy on the way there
 
