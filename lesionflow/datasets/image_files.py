@@ -157,7 +157,9 @@ def _images_in(archive: str | os.PathLike[str], broken: list[str]) -> list[str]:
 def _images_in_parquet(folder: Path) -> dict[str, str]:
     """The images in the Parquet files in a folder or below it, and their ids or names, without endings."""
     found: dict[str, str] = {}
-    for file in sorted(file for kind in PARQUET_SUFFIXES for file in folder.rglob(f"*{kind}")):
+    for file in sorted(
+        Path(file) for kind in PARQUET_SUFFIXES for file in walk_images(str(folder), pattern=f"*{kind}")
+    ):
         if holds_images(file):
             table = read_table(file)
             ids = [name for name in table.columns if re.sub(r"[\W_]+", "", name.lower()) == "imageid"]
