@@ -363,8 +363,8 @@ def _is_text(entry: Path) -> bool:
 def _tables(folder: Path) -> list[Path]:
     """The tables in a folder that may hold labels; reports of scoring are among them where there are no others."""
     files = sorted(file for file in folder.iterdir() if file.suffix.lower() in TABLE_SUFFIXES)
-    tables = [file for file in files if len(read_header(file)) > 1]  # notes have a column, labels two or more
-    return [file for file in tables if not is_report(map(str.lower, read_header(file)))] or tables
+    tables = {file: header for file in files if len(header := read_header(file)) > 1}  # notes have one column
+    return [file for file, header in tables.items() if not is_report(map(str.lower, header))] or list(tables)
 
 
 def _data_sets_in(folder: Path, words: LabelWords) -> list[Path]:
