@@ -295,11 +295,10 @@ def is_plain_file(address: str) -> bool:
 
 
 @contextlib.contextmanager
-def open_file(address: str, mode: str = "ro") -> Iterator[sqlite3.Connection]:
-    """Open the SQLite file of an address, without creating it. Writers begin their transactions themselves."""
-    file = f"file:{quote(os.path.abspath(address.removeprefix('sqlite:///')))}?mode={mode}"
-    waits = 1 if mode == "ro" else 20
-    with contextlib.closing(sqlite3.connect(file, uri=True, timeout=waits, isolation_level=None)) as database:
+def open_file(address: str) -> Iterator[sqlite3.Connection]:
+    """Open the SQLite file of an address for reading, without creating it."""
+    file = f"file:{quote(os.path.abspath(address.removeprefix('sqlite:///')))}?mode=ro"
+    with contextlib.closing(sqlite3.connect(file, uri=True, timeout=1)) as database:
         yield database
 
 

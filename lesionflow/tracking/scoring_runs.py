@@ -1,7 +1,7 @@
 """Scoring jobs as MLflow runs: the charts of their experiment show the history of the nights.
 
 A run is written when its job has ended, with the times of the job: a store that is down costs no report, and a long job
-keeps no connection open. Where the store is plain it is written without MLflow, whose import takes seconds.
+keeps no connection open. A server takes it by MLflow's REST API, without the import of MLflow, which takes seconds.
 """
 
 from __future__ import annotations
@@ -11,9 +11,7 @@ import json
 import os
 import re
 import shutil
-import sqlite3
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,40 +24,15 @@ from lesionflow.model.columns import utf8
 from lesionflow.scoring.publish import Summary
 from lesionflow.scoring.summary import HISTOGRAM_BINS, build_summary
 from lesionflow.storage import objects
-from lesionflow.storage.location import Location, local_path
+from lesionflow.storage.location import Location
 from lesionflow.storage.temporary import temporary_folder
-from lesionflow.tracking.client import (
-    UNUSUAL,
-    ask,
-    default_addresses,
-    is_plain_file,
-    is_plain_server,
-    mlflow,
-    open_file,
-    registry_errors,
-)
+from lesionflow.tracking.client import UNUSUAL, ask, default_addresses, is_plain_server, mlflow, registry_errors
 from lesionflow.tracking.tracking_store import connect, find_or_create_experiment, kept_settings
 from lesionflow.version import __version__
 
 RUN_ID_VARIABLE = "MLFLOW_RUN_ID"  # set by `mlflow run`, which also ends the run
-# What the tables have had since MLflow 3.17; where one has another column, a row may mean something else.
-_TABLES = {
-    "experiments": {
-        "experiment_id", "name", "artifact_location", "lifecycle_stage", "creation_time", "last_update_time",
-        "workspace",
-    },
-    "runs": {
-        "run_uuid", "name", "source_type", "source_name", "entry_point_name", "user_id", "status", "start_time",
-        "end_time", "source_version", "lifecycle_stage", "artifact_uri", "experiment_id", "deleted_time",
-    },
-    "metrics": {"key", "value", "timestamp", "run_uuid", "step", "is_nan"},
-    "latest_metrics": {"key", "value", "timestamp", "run_uuid", "step", "is_nan"},
-    "params": {"key", "value", "run_uuid"},
-    "tags": {"key", "value", "run_uuid"},
-}  # fmt: skip
 _MOST_OF_BATCH = {"metrics": 1000, "params": 100, "tags": 100}  # that a server takes at once
 _KEPT_BY_SERVER = re.compile("mlflow-artifacts:/([^/?#%][^?#%]*)")
-_NAME_TAG = "mlflow.runName"
 
 
 @dataclass(frozen=True)
@@ -76,66 +49,21 @@ class WholeRun:
     files: Mapping[str, str]  # artifacts: the text of each
 
 
-def write_plainly(run: WholeRun, tracking_uri: str | None) -> bool:
-    """Write a run into a plain store that has its experiment; False if that is left to MLflow.
+def write_by_rest(run: WholeRun, tracking_uri: str | None) -> bool:
+    """Write a run to a server that has its experiment and keeps its files; False if that is left to MLflow's client.
 
     tracking_uri: as given by the user.
     """
-    if os.environ.get(RUN_ID_VARIABLE):
-        return False
     _, address = default_addresses(tracking_uri)
+    if os.environ.get(RUN_ID_VARIABLE) or not is_plain_server(address):
+        return False
     try:
-        if is_plain_file(address):
-            return _write_to_file(run, address)
-        return is_plain_server(address) and _write_to_server(run, f"{address.rstrip('/')}/api/2.0/mlflow")
+        return _write_by_rest(run, f"{address.rstrip('/')}/api/2.0/mlflow")
     except UNUSUAL:
         return False
 
 
-def _write_to_file(run: WholeRun, address: str) -> bool:
-    run_id = uuid.uuid4().hex
-    with open_file(address, "rw") as database:
-        database.execute("BEGIN IMMEDIATE")  # closing the file rolls back anything not committed below
-        for table, expected in _TABLES.items():
-            if {column[1] for column in database.execute(f"PRAGMA table_info({table})")} != expected:
-                return False
-        found = database.execute(
-            "SELECT experiment_id, artifact_location FROM experiments "
-            "WHERE name = ? AND workspace = 'default' AND lifecycle_stage = 'active'",
-            (run.experiment,),
-        ).fetchone()
-        folder = local_path(found[1]) if found else None
-        if not folder or not os.path.isdir(folder):
-            return False
-        own = Path(folder, run_id, "artifacts")
-        _insert(database, "runs", {
-            "run_uuid": run_id, "name": run.name, "source_type": "UNKNOWN", "source_name": "", "entry_point_name": "",
-            "user_id": "unknown", "status": run.status, "start_time": run.began, "end_time": _now(),
-            "source_version": "", "lifecycle_stage": "active",
-            "artifact_uri": f"{found[1]}/{run_id}/artifacts", "experiment_id": found[0],
-        })  # fmt: skip
-        ordered = sorted(run.metrics, key=lambda metric: metric[2])
-        latest = {name: (name, value, step) for name, value, step in ordered}
-        for table, metrics in {"metrics": ordered, "latest_metrics": latest.values()}.items():
-            for name, value, step in metrics:
-                point = {"key": name, "value": value, "timestamp": run.began, "step": step, "is_nan": 0}
-                _insert(database, table, point | {"run_uuid": run_id})
-        for table, texts in {"params": run.parameters, "tags": {_NAME_TAG: run.name, **run.tags}}.items():
-            for key, text in texts.items():
-                _insert(database, table, {"key": key, "value": text, "run_uuid": run_id})
-        for name, text in run.files.items():
-            own.mkdir(parents=True, exist_ok=True)
-            (own / name).write_text(text, encoding="utf-8")
-        database.execute("COMMIT")
-    return True
-
-
-def _insert(database: sqlite3.Connection, table: str, row: Mapping[str, Any]) -> None:
-    marks = ", ".join("?" * len(row))
-    database.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", list(row.values()))
-
-
-def _write_to_server(run: WholeRun, server: str) -> bool:
+def _write_by_rest(run: WholeRun, server: str) -> bool:
     batch: dict[str, list[dict[str, Any]]] = {
         "metrics": [
             {"key": name, "value": value, "timestamp": run.began, "step": step} for name, value, step in run.metrics
@@ -157,15 +85,12 @@ def _write_to_server(run: WholeRun, server: str) -> bool:
         (folder,) = _KEPT_BY_SERVER.fullmatch(info["artifact_uri"]).groups()  # type: ignore[union-attr]
         for name, text in run.files.items():
             ask("PUT", f"{server}-artifacts/artifacts/{quote(folder)}/{name}", data=text.encode())
-        ask("POST", f"{server}/runs/update", json={"run_id": run_id, "status": run.status, "end_time": _now()})
+        ended = {"run_id": run_id, "status": run.status, "end_time": int(time.time() * 1000)}
+        ask("POST", f"{server}/runs/update", json=ended)
     except UNUSUAL:
         ask("POST", f"{server}/runs/delete", json={"run_id": run_id})  # MLflow writes another one
         raise
     return True
-
-
-def _now() -> int:
-    return int(time.time() * 1000)
 
 
 SUMMARY_FILE = "summary.json"
@@ -256,7 +181,7 @@ def _log_run(
         {SUMMARY_FILE: json.dumps(values, indent=2, default=str)} if values else {},
     )
     report = summary.report if job.keep_report and summary is not None else None
-    if report is not None or not write_plainly(run, job.tracking_uri):
+    if report is not None or not write_by_rest(run, job.tracking_uri):
         _write_with_mlflow(run, job.tracking_uri, report)
 
 
