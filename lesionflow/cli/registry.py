@@ -19,7 +19,7 @@ from lesionflow.cli.options import (
     truth_option,
 )
 from lesionflow.cli.streams import warn
-from lesionflow.cli.values import FOLDER, MODEL, PATH, REGISTERED_MODEL, Number
+from lesionflow.cli.values import FOLDER, MODEL, PATH, REGISTERED_MODEL, VERSION
 from lesionflow.defaults import DEFAULT_NAME
 from lesionflow.errors import RegistryError, UsageError, counted, first_few
 from lesionflow.registry.config import PromotionConfig
@@ -87,7 +87,7 @@ def print_verdict(version: Version, verdict: Verdict, store: str | None) -> None
 
 @command(short_help="Make a version the champion if it passes the gates.")
 @click.argument("name", type=REGISTERED_MODEL)
-@click.argument("version", type=Number(int, 1))
+@click.argument("version", type=VERSION)
 @report_option("Report of 'lesionflow score --also' of champion and version: its images decide in place of validation.")
 @truth_option
 @options_of(PromotionConfig)

@@ -115,7 +115,18 @@ class _RegisteredModelType(click.ParamType):
         return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
+class _VersionType(Number):
+    """The number of a version of the model that NAME is."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | float:
+        name = ctx.params.get("name", "") if ctx else ""
+        if name.isdecimal() and not str(value).isdecimal():
+            self.fail(f"{value!r} is not a number; the name comes first: {value} {name}", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 REGISTERED_MODEL = _RegisteredModelType()
+VERSION = _VersionType(int, 1)
 LOCATION = _LocationType()
 PATH = PathHere(path_type=Path)
 IMAGES = Words((FILES,))  # a folder, a file, a URL or a pattern

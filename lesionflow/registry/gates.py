@@ -24,7 +24,7 @@ from lesionflow.registry.compared_model import ComparedModel, why_not_comparable
 from lesionflow.registry.config import USUAL, PromotionConfig
 
 CALIBRATION = "ece"  # of the validation part, as `DECIDING` and the sensitivity of the diagnosis not to miss
-_ROUNDING = 1e-9  # a loss of exactly the margin passes
+_ROUNDING = 1e-9  # a loss of exactly the margin passes, no difference is no gain
 
 
 @dataclass(frozen=True)
@@ -153,14 +153,16 @@ def _better(
     where: str,
 ) -> Gate:
     found = differences[DECIDING]
-    passed = found.probability_better >= probability
+    likely, greater = found.probability_better >= probability, found.value > _ROUNDING  # equal ones are better with 0.5
+    passed = likely and greater
     new, old = (metric_values(each)[DECIDING] for each in said)
     return Gate(
         "balanced accuracy",
         passed,
         f"{'better' if passed else 'not shown to be better'} than {champion.label}: {where} balanced accuracy "
         f"{new:.4f} against {old:.4f}, difference {_range(found)}, better with a probability of "
-        f"{found.probability_better:.4f}, at least {probability:g} is required",
+        f"{found.probability_better:.4f}, at least {probability:g} is required"
+        + (", and a difference above 0" if likely and not greater else ""),
         found.probability_better,
         probability,
     )

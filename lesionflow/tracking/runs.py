@@ -29,14 +29,7 @@ from lesionflow.evaluation.stability import STABILITY
 from lesionflow.model.card import Card, Estimate
 from lesionflow.storage.location import path_here
 from lesionflow.storage.temporary import temporary_folder
-from lesionflow.tracking.client import (
-    active_run_id,
-    found_or_none,
-    kept_variables,
-    mlflow,
-    registry_errors,
-    shown_address,
-)
+from lesionflow.tracking.client import active_run_id, found_or_none, mlflow, registry_errors, shown_address
 from lesionflow.tracking.tracking_store import connect, find_or_create_experiment, kept_addresses
 from lesionflow.training.config import CONFIG_FILE, TrainingConfig, settings_text
 from lesionflow.version import __version__
@@ -85,10 +78,6 @@ def run(
         begun = None if resumed or nested else os.environ.get("MLFLOW_RUN_ID")
         chosen: dict[str, Any] = {}
         if resumed:
-            # MLflow starts a run again in the active experiment alone, and sets this variable, which a later run would
-            # take for the user's choice.
-            with kept_variables(["MLFLOW_EXPERIMENT_ID"]):
-                mlflow.set_experiment(experiment_id=mlflow.get_run(resumed).info.experiment_id)
             chosen = {"run_id": resumed}
         elif begun:
             if experiment not in (DEFAULT_NAME, known := _experiment_of(begun)):
@@ -99,9 +88,10 @@ def run(
         else:
             chosen = {"run_name": name, "experiment_id": _experiment_id(experiment)}
         within = mlflow.active_run() is not None
-        active = mlflow.start_run(
-            **chosen, nested=nested or within, log_system_metrics=None if system_metrics else False
-        )
+        with _no_active_experiment() if resumed else contextlib.nullcontext():
+            active = mlflow.start_run(
+                **chosen, nested=nested or within, log_system_metrics=None if system_metrics else False
+            )
         if begun and _is_random_name(active.info.run_name):
             mlflow.set_tag("mlflow.runName", name)
     with active:
@@ -113,6 +103,22 @@ def run(
             raise
         with registry_errors("ending the run, whose results are all logged,"):
             mlflow.end_run()
+
+
+@contextlib.contextmanager
+def _no_active_experiment() -> Iterator[None]:
+    """Take the experiment that the program has chosen back for the block: MLflow starts no run of another one again.
+
+    Nothing public does: choosing the run's own would be for good, also where it is in another store.
+    """
+    from mlflow.tracking import fluent
+
+    chosen = fluent._active_experiment_id
+    fluent._active_experiment_id = None
+    try:
+        yield
+    finally:
+        fluent._active_experiment_id = chosen
 
 
 @contextlib.contextmanager

@@ -25,6 +25,11 @@ from tests.registry.champions import set_champion
 from tests.scoring.conftest import write_small_bundle
 
 
+def test_number_and_name_in_the_wrong_order_are_told_apart() -> None:
+    told = invoke("promote", "2", NAME).stderr.splitlines()[-1]
+    assert told == f"Error: Invalid value for 'VERSION': '{NAME}' is not a number; the name comes first: {NAME} 2"
+
+
 def test_promote_prints_each_gate_with_figure_and_limit(contenders: Path) -> None:
     first = invoke("promote", NAME, "1")
     assert first.exit_code == 0 and "no champion yet" in first.stdout

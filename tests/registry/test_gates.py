@@ -54,8 +54,9 @@ def test_a_model_that_is_not_better_or_the_same_is_no_champion() -> None:
     for right in (0.6, 0.5):
         decision = decide(contender(answers(right)), CHAMPION)
         assert "balanced accuracy" in failed(decision) and not decision.promote
-    same = decide(contender(answers(0.6)), CHAMPION, PromotionConfig(probability=0.51))
+    same = decide(contender(answers(0.6)), CHAMPION, PromotionConfig(probability=0.5))
     assert failed(same) == ["balanced accuracy"]  # always equal is better with a probability of a half
+    assert same.reason.endswith("probability of 0.5000, at least 0.5 is required, and a difference above 0")
 
 
 def test_the_options_move_the_limits() -> None:

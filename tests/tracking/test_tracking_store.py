@@ -327,6 +327,28 @@ def test_runs_of_the_caller_are_parents_and_its_experiment_is_honoured(
     assert client.get_run(outer.info.run_id).info.status == "FINISHED"
 
 
+def test_an_experiment_that_the_program_has_chosen_stays_its_own_when_a_run_of_another_is_resumed(
+    contenders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_EXPERIMENT_ID", raising=False)
+    monkeypatch.setattr("mlflow.tracking.fluent._active_experiment_id", None)
+    with runs.run("interrupted", "other", system_metrics=False) as begun:
+        pass
+    with kept_addresses():
+        connect(f"sqlite:///{contenders}/elsewhere.db", writes=True)
+        with runs.run("in another store", "theirs", system_metrics=False) as in_another:
+            pass
+    mine = mlflow.set_experiment("mine").experiment_id
+    with runs.run("", "lesionflow", system_metrics=False, resumed=begun) as run_id:
+        assert run_id == begun
+    with kept_addresses():
+        connect(f"sqlite:///{contenders}/elsewhere.db")
+        with runs.run("", "lesionflow", system_metrics=False, resumed=in_another) as run_id:
+            assert run_id == in_another
+    with mlflow.start_run() as own:
+        assert own.info.experiment_id == mine == os.environ["MLFLOW_EXPERIMENT_ID"]
+
+
 def test_a_run_that_fails_while_its_database_is_locked_does_not_run_for_ever(
     contenders: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
