@@ -177,13 +177,15 @@ class LabelSet:
     def words(self) -> dict[str, str]:
         """Every known word, normalized, and the short name it means; empty for one that has no place.
 
-        Those of other languages mean what the English ones do, unless the set says otherwise.
+        Those of other languages mean what the English ones do, in American or British spelling, unless the set says
+        otherwise.
         """
         known = dict(self._own_words)
+        english = {_american(word): name for word, name in known.items()} | known
         for meant, words in _TRANSLATIONS.items():
-            for word in words.split("; ") if meant in self._own_words else ():
-                for form in _spellings(word):
-                    known.setdefault(form, self._own_words[meant])
+            for word in words.split("; ") if meant in english else ():
+                for form in (meant, *_spellings(word)):
+                    known.setdefault(form, english[meant])
         return known
 
     @cached_property
@@ -221,6 +223,11 @@ def normalized(word: str) -> str:
     """
     composed = unicodedata.normalize("NFC", word)  # of an umlaut, Macs write two signs
     return re.sub(r"[\s_-]+", " ", composed.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")).strip().lower()
+
+
+def _american(word: str) -> str:
+    """An English word in American spelling: `melanocytic nevus`."""
+    return word.replace("naev", "nev").replace("rrhoe", "rrhe").replace("haem", "hem")
 
 
 def _spellings(word: str) -> list[str]:

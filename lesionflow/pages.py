@@ -80,7 +80,7 @@ def sentence(text: str) -> str:
 
 
 def facts(pairs: Iterable[tuple[str, str]]) -> Markup:
-    """A list of names with descriptions; long texts wrap."""
+    """A list of names with descriptions; long texts wrap, a line break in one stays one."""
     return _part("facts", pairs)
 
 

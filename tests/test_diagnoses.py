@@ -79,6 +79,17 @@ def test_words_of_several_meanings_are_not_translated(tmp_path: Path) -> None:
     assert "basalzellkarzinom" not in own.words  # a set has no place for what it does not know in English
 
 
+def test_a_set_with_english_terms_in_british_spelling_knows_those_of_other_languages(tmp_path: Path) -> None:
+    names = "names: {sk: seborrhoeic keratosis, nv: Melanocytic naevus, ha: haemangioma, mel: MM}\n"
+    (tmp_path / "own.yaml").write_text(names + "malignant: [mel]\naliases: {sk: [Basaliom]}\n")
+    words = read_label_set(tmp_path / "own.yaml").words
+    assert [words[normalized(word)] for word in ("Seborrhoische Keratose", "seborrheic keratosis", "basaliom")] == [
+        "sk"
+    ] * 3
+    assert words["melanozytärer nävus"] == words["melanocytic nevus"] == "nv" and words["hämangiom"] == "ha"
+    assert "melanom" not in words  # nothing says in English what MM is
+
+
 def test_every_translation_is_of_a_word_that_a_set_has() -> None:
     known = {word for labels in BUILT_IN.values() for word in labels.words}
     assert {*_TRANSLATIONS} <= known and all(normalized(word) == word for word in _TRANSLATIONS)

@@ -219,7 +219,7 @@ def watch_page(watch: Watch, champion: str = "") -> str:
     rows = _ABOUT_GROUPS.format(column=column) if column else ""
     model = f"Scored with {last.night.model or 'no model'}."
     head = [pages.paragraph(line) for line in (model, champion, rows) if line]
-    alarms = sorted(last.alarms, key=_says_less)
+    alarms = _in_order(last)
     head += [pages.warning(f"{last.night.name}: {alarm.text}.") for alarm in alarms[:ALARMS_FIRST]]
     if more := alarms[ALARMS_FIRST:]:
         head.append(pages.warning(f"{counted(len(more), 'more alarm')} of {last.night.name}: see below."))
@@ -232,7 +232,7 @@ def watch_page(watch: Watch, champion: str = "") -> str:
     ]
     if watch.alarms:
         nights = [each for each in watch.nights if each.alarms][-MOST_ALARMS:]
-        told = [(each.night.name, "; ".join(alarm.text for alarm in each.alarms)) for each in nights]
+        told = [(night.night.name, "\n".join(alarm.text for alarm in _in_order(night))) for night in nights]
         heading = f"{watch.alarms} of {counted(len(watch.nights), 'night')} with an alarm"
         sections.append(pages.section(heading, pages.facts(told)))
     for heading, drawn in charts(watch).items():
@@ -242,8 +242,12 @@ def watch_page(watch: Watch, champion: str = "") -> str:
     return pages.page("The nights", head, sections)
 
 
+def _in_order(watched: WatchedNight) -> list[Alarm]:
+    """A night's alarms for a person: limits of a value, what the night as a whole is, shares of calls, distances."""
+    return sorted(watched.alarms, key=_says_less)
+
+
 def _says_less(alarm: Alarm) -> int:
-    """Order alarms for a person: limits of a value, then what the night as a whole is, shares of calls, distances."""
     if not alarm.against:
         return 0
     if alarm.value.startswith("expected_") or alarm.value in _OF_THE_NIGHT:

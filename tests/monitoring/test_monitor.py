@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import shutil
@@ -55,6 +56,9 @@ def test_normal_nights_raise_no_alarm_and_others_do(
     assert {"probability", "expected_accuracy"} <= alarms(nights[9])
     assert "10 nights, 2 with an alarm: unsure, strange\n" in told and "ALARM: unsure: expected accuracy is" in told
     page = (tmp_path / "nights.html").read_text()
+    (listed,) = re.findall(r"<dt>unsure</dt><dd>(.*?)</dd>", page, re.S)
+    assert sorted(html.unescape(listed).splitlines()) == sorted(alarm["text"] for alarm in nights[9]["alarms"])
+    assert listed.startswith("expected accuracy is")
     assert page.count("<svg") > 20 and 'class="alarm"' in page and "What waits for review" in page
     for chart in page.split("<svg")[1:]:  # also where all values are the same
         lines = re.findall(r'text-anchor="end">([\d.,%-]+)<', chart)
