@@ -133,7 +133,8 @@ function arrange() {
   draw();
 }
 
-find("#model").textContent = "Model: " + data.model;
+find("#model").textContent = "Model: " + data.model +
+  (data.time && "; scored " + data.time.slice(0, 16).replace("T", " ") + " UTC");
 if (data.demo) find("#demo").textContent = "Demo model: trained on synthetic images, its numbers mean nothing.";
 find("#counts").textContent = data.scored + (data.grouped ? " groups of" : "") + " images scored, " + data.failed + " failed. " +
   data.diagnoses.map((name, index) => name + " " + data.counts[index]).join(", ") + ".";

@@ -87,6 +87,7 @@ def write_page(
     before, after = page.split(_DATA_COMES_HERE)
     about = {"model": utf8(report.model), "demo": demo, "model_asked": utf8(model_asked or report.model)}
     about["store"] = utf8(store)
+    about["time"] = report.provenance.get("time", "")  # tells it from the page of an earlier report beside a later one
     about |= _links(kept, out)
     about["sampled"] = [index for index, entry in enumerate(suspicious) if entry[0]]
     about["also"] = utf8(report.also)

@@ -53,7 +53,8 @@ def picture(file: Path, colour: tuple[int, int, int] = (200, 30, 40)) -> str:
 def write(tmp_path: Path, rows: list[Row], **options: Any) -> str:
     out = tmp_path / "page.html"
     with out.open("wb") as file:
-        write_page(rows, file, out, ReportLayout("m v1 <b>"), **options)
+        layout = ReportLayout("m v1 <b>", provenance={"time": "2026-11-30T21:05:00+00:00"})
+        write_page(rows, file, out, layout, **options)
     return out.read_text(encoding="utf-8")
 
 
@@ -176,6 +177,7 @@ def test_a_browser_shows_the_rows_in_view_and_runs_nothing_else(tmp_path: Path) 
     assert len(images) == len(lines) - 1  # the file of the first row is not there
     assert all(source is not None and source.startswith("data:image/jpeg;base64,") for source in images)
     assert "501 images scored, 1 failed." in done.stdout
+    assert "Model: m v1 &lt;b&gt;; scored 2026-11-30 21:05 UTC</p>" in done.stdout
     assert "90.1 %" in done.stdout and "90.0 %" not in done.stdout  # as of the report's 0.900510
     assert "Malignant at the operating point: 251. Refer: 1 uncertain, 0 unfamiliar." in done.stdout
     assert (
