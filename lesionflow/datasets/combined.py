@@ -88,9 +88,11 @@ def read_data_sets(
     table, warnings = _without_copies(tables, [images.name for images in sets], cache)
     warnings = [f"{images.name}: {text}" for images in sets for text in images.warnings] + warnings + unmet
     # A data set without remaining images counts as not given: models trained on the same images have the same data.
+    # Only that its copies make several lesions one is kept.
     left = table["data_set"].unique().tolist()
     if left == [0]:
-        return dataclasses.replace(alone, warnings=tuple(warnings))
+        joined = alone.table.assign(lesion_id=table["lesion_id"].array)
+        return dataclasses.replace(alone, table=joined, warnings=tuple(warnings))
     return LabelledImages(
         name=enumerated(dict.fromkeys(sets[index].name for index in left)),
         folder=sets[0].folder,

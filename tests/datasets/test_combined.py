@@ -232,6 +232,17 @@ def test_lesions_of_which_another_data_set_has_copies_as_one_are_one(tmp_path: P
         assert len({found[row[0]] for row in (*rows[:2], *rows[14:16], *rows[28:30])} | {found["new"]}) == 1
 
 
+def test_lesions_are_one_also_where_nothing_but_copies_of_them_is_in_the_other_set(tmp_path: Path) -> None:
+    rows = many("a", 0)
+    single = write_set(tmp_path / "one", [(name, f"only {name}", *rest) for name, _, *rest in rows])
+    known = write_set(tmp_path / "other", rows)
+    for data, extra in (([single, known], []), ([single], [known])):
+        images = read_data_sets([str(path) for path in data], [str(path) for path in extra], tmp_path)
+        lesions = images.table.set_index("image_id")["lesion_id"]
+        groups = {frozenset(ids) for ids in lesions.groupby(lesions).groups.values()}
+        assert groups == {frozenset(row[0] for row in rows if row[1] == lesion) for lesion in {row[1] for row in rows}}
+
+
 def test_lesions_with_an_id_of_an_earlier_data_set_stay_with_it_when_copies_join_them(tmp_path: Path) -> None:
     rows = many("a", 0)
     first, second, third = (rows[14 * i] for i in range(3))
