@@ -7,7 +7,7 @@ import hashlib
 import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,23 +24,11 @@ from lesionflow.datasets.split import (
 )
 from lesionflow.diagnoses import HAM10000, LabelSet
 from lesionflow.errors import DataError, counted, enumerated, first_few
-from lesionflow.images.duplicates import ALIKE, NEAR, correlation_in_light, dark_fields, lit_parts
+from lesionflow.images.duplicates import NEAR, VIEW, similar_pairs
 from lesionflow.images.pixel_cache import decoded_pixels
 
 if TYPE_CHECKING:
     import pandas as pd
-
-THUMBNAIL = 32  # pixels a side of the thumbnails that copies are searched by
-# Correlation of two thumbnails from which on they are of one picture. Those of HAM10000's images at 200 x 150 and at
-# 256 x 192 correlate by 0.992 to 1; an image and its nearest of another lesion by at most 0.982, except two pairs.
-SAME_PICTURE = 0.985
-# Two round fields in the dark correlate as much whatever they show, so the area lit in both has to agree as well:
-# as far as copies do, or a little less where the thumbnails are the same but for a compression. Of the 35,000 pairs of
-# BCN_20000's, MSK's and ISIC 2017's thumbnails above 0.985, 9 of two lesions remain, all of which look like copies.
-# All of 1,200 planted copies of such fields (scaled, darker, brighter, recompressed at quality 30) agree by
-# `ALIKE`, and all but 3, of quality 30, by `NEAR`.
-SAME_THUMBNAIL = 0.998
-_ROWS_AT_ONCE = 2048
 
 
 def read_data_sets(
@@ -57,7 +45,7 @@ def read_data_sets(
     data, extra : sequence of str
         Data sets in any layout that `read_labelled_images` reads.
     cache : Path, optional
-        Folder for thumbnails, by which copies are found.
+        Folder for the small pixels by which copies are found.
     labels : str, optional
         A YAML file that says what words of the data sets mean.
     label_set : LabelSet
@@ -241,9 +229,9 @@ def _without_copies(tables: list[pd.DataFrame], names: list[str], cache: Path | 
     import pandas as pd
 
     warnings: list[str] = []
-    kept, seen = tables[0], _thumbnails(tables[0], cache)
+    kept, seen = tables[0], _views(tables[0], cache)
     for table, name in zip(tables[1:], names[1:], strict=True):
-        own = _thumbnails(table, cache)
+        own = _views(table, cache)
         original = _originals(kept, seen, table, own)  # (rows,) index into kept, -1 where there is none
         copies = np.flatnonzero(original >= 0)
         _check_diagnoses(kept, table, original, copies, name)
@@ -275,11 +263,11 @@ def _without_copies(tables: list[pd.DataFrame], names: list[str], cache: Path | 
                     f"{name}: left out of training: {counted(count, 'image')} of lesions that are in --data"
                 )
             new &= ~known_lesion
-        table, own = table[new], _Thumbnails(*(each[new] for each in own))
+        table, own = table[new], own[new]
         same_name = table["image_id"].isin(set(kept["image_id"]))
         table = table.assign(image_id=table["image_id"].where(~same_name, name + "/" + table["image_id"]))
         kept = pd.concat([kept, table], ignore_index=True)
-        seen = _Thumbnails(*(np.concatenate(both) for both in zip(seen, own, strict=True)))
+        seen = np.concatenate([seen, own])
     several = kept.groupby("lesion_id")["dx"].nunique()
     if contradicting := sorted(several.index[several > 1]):
         raise DataError(
@@ -323,56 +311,25 @@ def _check_diagnoses(
         )
 
 
-class _Thumbnails(NamedTuple):
-    """The features by which copies are found."""
+def _originals(kept: pd.DataFrame, seen: np.ndarray, table: pd.DataFrame, own: np.ndarray) -> np.ndarray:
+    """For each row of a table, the row of `kept` with the same picture, -1 for none: (rows,) int64.
 
-    pixels: np.ndarray  # (rows, THUMBNAIL, THUMBNAIL, 3) uint8
-    details: np.ndarray  # (rows, THUMBNAIL * THUMBNAIL) float32, without mean brightness, of length 1; flat ones are 0
-    dark: np.ndarray  # (rows,) bool, whether it shows a round field in the dark
-
-
-def _originals(kept: pd.DataFrame, seen: _Thumbnails, table: pd.DataFrame, own: _Thumbnails) -> np.ndarray:
-    """For each row of a table, the row of `kept` with the same picture, -1 for none: (rows,) int64."""
+    seen, own: the views of both, (rows, VIEW, VIEW, 3) uint8.
+    """
     by_content = {content: i for i, content in reversed(list(enumerate(kept["content"])))}
-    found = np.array([by_content.get(content, -1) for content in table["content"]], np.int64)
-    for start in range(0, len(table), _ROWS_AT_ONCE):
-        here = slice(start, start + _ROWS_AT_ONCE)
-        likeness = own.details[here] @ seen.details.T
-        rows, columns = np.nonzero(likeness >= SAME_PICTURE)
-        values = likeness[rows, columns]
-        same = _same_in_light(own, seen, rows + start, columns, values)
-        nearest = np.full(likeness.shape[0], -1)
-        order = np.argsort(values[same], kind="stable")  # the most similar one is written last
-        nearest[rows[same][order]] = columns[same][order]
-        found[here] = np.where(found[here] < 0, nearest, found[here])
+    same_bytes = np.array([by_content.get(content, -1) for content in table["content"]], np.int64)
+    found, nearest = same_bytes.copy(), np.zeros(len(table))
+    for pair in similar_pairs(np.concatenate([seen, own]), NEAR, before=len(seen)):
+        row = pair.second - len(seen)
+        if same_bytes[row] < 0 and pair.correlation > nearest[row]:
+            found[row], nearest[row] = pair.first, pair.correlation
     return found
 
 
-def _same_in_light(
-    own: _Thumbnails, seen: _Thumbnails, rows: np.ndarray, columns: np.ndarray, likeness: np.ndarray
-) -> np.ndarray:
-    """Which pairs of thumbnails also agree in the area lit in both, if one is a round field: (pairs,) bool."""
-    same = np.ones(len(rows), bool)
-    fields = np.flatnonzero(own.dark[rows] | seen.dark[columns])
-    if len(fields):
-        firsts, ours = np.unique(rows[fields], return_inverse=True)
-        seconds, theirs = np.unique(columns[fields], return_inverse=True)
-        pixels = np.concatenate([own.pixels[firsts], seen.pixels[seconds]])
-        members = np.arange(len(pixels))
-        agreed = correlation_in_light(pixels, lit_parts(pixels), members, ours, len(firsts) + theirs)
-        same[fields] = agreed >= np.where(likeness[fields] >= SAME_THUMBNAIL, ALIKE, NEAR)
-    return same
-
-
-def _thumbnails(table: pd.DataFrame, cache: Path | None) -> _Thumbnails:
+def _views(table: pd.DataFrame, cache: Path | None) -> np.ndarray:
+    """The middle squares by which copies are found: (rows, VIEW, VIEW, 3) uint8."""
     files = table["path"].tolist(), table["content"].tolist()
-    pixels = np.asarray(decoded_pixels(*files, THUMBNAIL, THUMBNAIL, cache))
-    grey = np.asarray(pixels, np.float32).mean(axis=3).reshape(len(table), -1)
-    grey -= grey.mean(axis=1, keepdims=True)
-    details = np.asarray(grey / np.maximum(np.linalg.norm(grey, axis=1, keepdims=True), THUMBNAIL), np.float32)
-    starts = range(0, len(pixels), _ROWS_AT_ONCE)
-    dark = [dark_fields(pixels[start : start + _ROWS_AT_ONCE]).any(axis=(1, 2)) for start in starts]
-    return _Thumbnails(pixels, details, np.concatenate(dark))
+    return np.asarray(decoded_pixels(*files, VIEW, VIEW, cache))
 
 
 def _digest(sets: Sequence[LabelledImages], data: int) -> str:

@@ -90,7 +90,7 @@ def same_content(digests: Sequence[str]) -> Iterator[tuple[int, int]]:
         rows[digest].append(row)
 
 
-def similar_pairs(views: np.ndarray, limit: float = ALIKE) -> Iterator[Pair]:
+def similar_pairs(views: np.ndarray, limit: float = ALIKE, before: int | None = None) -> Iterator[Pair]:
     """Pairs of images whose correlation, in the best orientation, is at least limit.
 
     Brightness, contrast and colour cast do not matter. A blank view matches nothing. If one of the two shows a round
@@ -104,6 +104,8 @@ def similar_pairs(views: np.ndarray, limit: float = ALIKE) -> Iterator[Pair]:
         where there are dark fields.
     limit : float
         The least correlation that counts.
+    before : int, optional
+        Compare only the first so many views, each with all the others.
 
     Yields
     ------
@@ -126,13 +128,16 @@ def similar_pairs(views: np.ndarray, limit: float = ALIKE) -> Iterator[Pair]:
         dark[block] = dark_fields(views[members[block]]).any(axis=(1, 2))
     lit = lit_parts(views[members]) if dark.any() else np.ones((0, VIEW, VIEW), bool)
 
-    for block in _blocks(len(members), max(1, _DISTANCES // max(len(members), 1))):
+    firsts_end = len(members) if before is None else int(np.searchsorted(members, before))
+    for block in _blocks(firsts_end, max(1, _DISTANCES // max(len(members), 1))):
+        others = block.start if before is None else firsts_end
         best: dict[tuple[int, int], tuple[float, int]] = {}
         for turn in range(len(TURNS)):
-            distances = np.bitwise_count(hashes[block, turn, None] ^ hashes[None, block.start :, 0])
+            distances = np.bitwise_count(hashes[block, turn, None] ^ hashes[None, others:, 0])
             rows, columns = np.nonzero(distances <= HASH_LIMIT)  # (candidates,) each
-            later = columns > rows
-            rows, columns = rows[later], columns[later] + block.start
+            columns += others
+            later = columns > rows + block.start
+            rows, columns = rows[later], columns[later]
             turned = _turned(compared[block], turn).reshape(-1, _COMPARED**2)
             for part in _blocks(len(rows), _CANDIDATES):
                 firsts, seconds = rows[part], columns[part]

@@ -195,14 +195,18 @@ def test_copies_by_bytes_and_by_sight_are_left_out_and_their_lesions_joined(tmp_
         ("seen", "X", rows[0][2], Image.open(again), {}),  # another size, softer, compressed
         ("sister", "X", rows[0][2], picture(9001), {}),  # the same lesion as that copy
         ("bytes", "Y", rows[3][2], rows[3][3], {}),  # the same picture under another name
+        ("mirrored", "M", rows[7][2], rows[7][3].transpose(Image.Transpose.FLIP_LEFT_RIGHT), {}),
+        ("turned", "T", rows[9][2], rows[9][3].transpose(Image.Transpose.ROTATE_90), {}),
+        ("sister of turned", "T", rows[9][2], picture(9004), {}),
         (rows[5][0], "Z", "nv", picture(9002), {}),  # another picture under the same name
         ("new", rows[6][1], "mel" if rows[6][2] != "mel" else "nv", picture(9003), {}),  # another lesion of that name
     ]
     other = write_set(tmp_path / "other", [*others, *many("b", 5000)])
     images = read_data_sets([str(one), str(other)], cache=tmp_path)
     table = images.table.set_index("image_id")
-    assert len(table) == 70 + 3 + 70 and any("left out, 2 images" in text for text in images.warnings)
+    assert len(table) == 70 + 4 + 70 and any("left out, 4 images" in text for text in images.warnings)
     assert table.loc["sister", "lesion_id"] == rows[0][1]
+    assert table.loc["sister of turned", "lesion_id"] == rows[9][1]
     assert f"other/labels.csv/{rows[5][0]}" in table.index
     assert table.loc["new", "lesion_id"] == f"other/labels.csv/{rows[6][1]}"
     split = split_data_sets(images, FRACTIONS, 0)
@@ -210,7 +214,7 @@ def test_copies_by_bytes_and_by_sight_are_left_out_and_their_lesions_joined(tmp_
     assert found["sister"] == found[rows[0][0]]
     extra = read_data_sets([str(one)], [str(other)], tmp_path)
     assert "sister" not in set(extra.table["image_id"]) and "new" in set(extra.table["image_id"])
-    assert any("1 image of lesions" in text for text in extra.warnings)
+    assert any("2 images of lesions" in text for text in extra.warnings)
 
 
 def test_lesions_of_which_another_data_set_has_copies_as_one_are_one(tmp_path: Path) -> None:
