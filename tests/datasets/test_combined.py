@@ -238,7 +238,7 @@ def test_lesions_of_which_another_data_set_has_copies_as_one_are_one(tmp_path: P
 
 def test_lesions_are_one_also_where_nothing_but_copies_of_them_is_in_the_other_set(tmp_path: Path) -> None:
     rows = many("a", 0)
-    single = write_set(tmp_path / "one", [(name, f"only {name}", *rest) for name, _, *rest in rows])
+    single = write_set(tmp_path / "one", [(row[0], f"only {row[0]}", *row[2:]) for row in rows])
     known = write_set(tmp_path / "other", rows)
     for data, extra in (([single, known], []), ([single], [known])):
         images = read_data_sets([str(path) for path in data], [str(path) for path in extra], tmp_path)
