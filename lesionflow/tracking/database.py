@@ -14,8 +14,8 @@ import functools
 import importlib.util
 import shlex
 import sqlite3
-import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -40,6 +40,7 @@ _RELEASES = {"dc11669786a5": "3.17", "f4a9b2c7d1e6": "3.18"}
 _LOCK = 0x6C6573696F6E  # the number of PostgreSQL's lock: "lesion" in ASCII
 _PATIENCE = 300  # seconds to wait for another process that creates or migrates a database
 _RELEASE_TAG = "mlflow_version"  # of a run, written by `runs.log_setting`
+_upgrading = threading.Lock()  # alembic keeps what it migrates in globals
 _COPIES: dict[str, str] = {}  # the address of a migrated copy -> that of the database
 
 
@@ -345,12 +346,15 @@ def _migrate(address: str) -> None:
 
 
 def _upgrade(address: str, otherwise: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "mlflow", "db", "upgrade", address], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise RegistryError(f"{shown_address(address)}: migrating failed ({last}); {otherwise}")
+    from mlflow.db import upgrade
+
+    assert upgrade.callback is not None
+    try:
+        with _upgrading:
+            upgrade.callback(address)
+    except Exception as error:  # of MLflow, alembic, SQLAlchemy or a migration
+        what, *_ = str(error).strip().splitlines() or [type(error).__name__]
+        raise RegistryError(f"{shown_address(address)}: migrating failed ({what}); {otherwise}") from error
 
 
 def original_address(address: str) -> str:

@@ -37,7 +37,7 @@ def ask(address: str, question: str) -> list[object]:
 
 def test_first_touches_at_once(cluster: Cluster, tmp_path: Path) -> None:
     address = database(cluster, "at_once")
-    touch(tmp_path, 3, address)
+    touch(tmp_path, tmp_path, tmp_path, address=address)
     assert ask(address, "SELECT count(*) FROM runs") == [3]
     assert sorted(map(str, ask(address, "SELECT name FROM experiments"))) == ["Default", "lesionflow"]
 

@@ -32,6 +32,7 @@ from tests.contenders import NAME
 from tests.scoring.test_score import bound_by_permissions
 from tests.tracking.first_touch import touch
 
+ESCAPED = ("my möles", "50%20off a%b #c?d+e;f&g")  # names of folders
 OLDER = "75868b020152"  # the revision before the one of MLflow 3.17
 
 
@@ -92,21 +93,27 @@ def test_the_path_of_a_database_is_no_address_and_the_message_says_which_is(
     assert {path.name for path in tmp_path.iterdir()} == {"moles.csv", "store"}
 
 
-def test_two_first_touches_at_once(tmp_path: Path) -> None:
-    touch(tmp_path, 2)
-    with contextlib.closing(sqlite3.connect(tmp_path / "mlflow.db")) as database:
+@pytest.fixture(scope="module")
+def touched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of folders whose stores were all touched first at once, the one in `twice` by two processes."""
+    folder = tmp_path_factory.mktemp("touched")
+    for name in ("twice", *ESCAPED):
+        (folder / name).mkdir()
+    touch(folder / "twice", folder / "twice", *(folder / name for name in ESCAPED))
+    return folder
+
+
+def test_two_first_touches_at_once(touched: Path) -> None:
+    with contextlib.closing(sqlite3.connect(touched / "twice" / "mlflow.db")) as database:
         assert database.execute("SELECT count(*) FROM runs").fetchone() == (2,)
         assert database.execute("SELECT count(*) FROM experiments").fetchone() == (2,)
-    assert [path.name for path in tmp_path.iterdir()] == ["mlflow.db"]
+    assert [path.name for path in (touched / "twice").iterdir()] == ["mlflow.db"]
 
 
-@pytest.mark.parametrize("name", ["my möles", "50%20off a%b #c?d+e;f&g"])
-def test_a_folder_whose_name_an_address_escapes(name: str, tmp_path: Path) -> None:
-    folder = tmp_path / name
-    folder.mkdir()
-    touch(folder, 1)
-    assert [path.name for path in tmp_path.iterdir()] == [name]
-    assert [path.name for path in folder.iterdir()] == ["mlflow.db"]
+@pytest.mark.parametrize("name", ESCAPED)
+def test_a_folder_whose_name_an_address_escapes(name: str, touched: Path) -> None:
+    assert {path.name for path in touched.iterdir()} == {"twice", *ESCAPED}
+    assert [path.name for path in (touched / name).iterdir()] == ["mlflow.db"]
 
 
 @pytest.mark.parametrize(("name", "later"), [("50%20off", "100%25#?"), ("a%b #c?d+e", "moles"), ("moles", "50%20off")])
@@ -267,6 +274,19 @@ def test_an_older_store_is_migrated_when_that_is_asked_for(older: Path) -> None:
     (backup,) = older.parent.glob("mlflow.before-migration-*.db")
     assert str(backup) in promoted.stderr
     assert read_schema(f"sqlite:///{backup}") == before and read_schema(f"sqlite:///{older}").state == "current"
+
+
+def test_a_migration_that_fails_is_told_with_its_reason_and_the_way_back(older: Path) -> None:
+    with contextlib.closing(sqlite3.connect(older)) as database:
+        database.execute("CREATE TABLE scheduler_leases (x)")  # which the migration makes
+    why = "migrating failed ((sqlite3.OperationalError) table scheduler_leases already exists); "
+    read = invoke("history", NAME)
+    assert read.exit_code == 1 and error_line(read).endswith(f"{why}read it with the MLflow that wrote it")
+    promoted = invoke("promote", NAME, "2", "--migrate")
+    (backup,) = older.parent.glob("mlflow.before-migration-*.db")
+    assert promoted.exit_code == 1, promoted.output
+    assert promoted.stderr.splitlines()[-1].endswith(f"{why}cp {backup} {older} restores the backup")
+    assert read_schema(f"sqlite:///{backup}").found == OLDER
 
 
 def test_two_migrations_at_once_are_one(older: Path) -> None:
