@@ -142,13 +142,12 @@ def _on_disk(partial: Path) -> Iterator[BinaryIO]:
 
 @contextlib.contextmanager
 def _report_errors(out: Location) -> Iterator[None]:
-    try:
-        yield
-    except FileExistsError as error:
-        raise ReportError(f"{out}: was created by something else during the run; nothing was overwritten") from error
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise ReportError(f"{out}: cannot be written ({reason}); make room, or choose another place") from error
+    with _write_errors(out):
+        try:
+            yield
+        except FileExistsError as error:
+            told = f"{out}: was created by something else during the run; nothing was overwritten"
+            raise ReportError(told) from error
 
 
 def write_together(folder: Path, contents: Mapping[str, str | bytes], overwrite: bool) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
@@ -65,11 +66,16 @@ def add_to_message(error: BaseException, told: str) -> None:
 
 @contextlib.contextmanager
 def os_errors_as(kind: Callable[[str], LesionflowError], told: str, advice: str = "") -> Iterator[None]:
-    """Raise an error of the operating system or of a store as one of ours: what failed, why, and what to do."""
+    """Raise an error of the operating system or of a store as one of ours: what failed, why, and what to do.
+
+    A full disk and a used-up quota need room, whatever else the advice is.
+    """
     try:
         yield
     except OSError as error:
-        raise kind(f"{told} ({error.strerror or error}){advice and '; '}{advice}") from error
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        todo = ", or ".join(filter(None, ("make room" if full else "", advice)))
+        raise kind(f"{told} ({error.strerror or error}){todo and '; '}{todo}") from error
 
 
 # What can be wrong with one image, as the first word of a report's `error` column.

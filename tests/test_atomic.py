@@ -1,5 +1,6 @@
 """Files that belong together are there together, and nothing stays of a process that was killed."""
 
+import errno
 import os
 import resource
 import signal
@@ -12,8 +13,8 @@ from unittest.mock import Mock
 import pytest
 
 from lesionflow import atomic
-from lesionflow.atomic import atomic_folder, check_writable, files_together, locked, write_together
-from lesionflow.errors import DataError, ReportError
+from lesionflow.atomic import atomic_file, atomic_folder, check_writable, files_together, locked, write_together
+from lesionflow.errors import DataError, ReportError, os_errors_as
 from lesionflow.scoring.publish import Destination
 
 
@@ -43,6 +44,23 @@ def test_where_one_file_cannot_be_written_the_earlier_ones_stay_as_they_were(tmp
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, before)
     assert {file.name: file.read_text() for file in tmp_path.iterdir()} == dict.fromkeys(contents, "old")
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (errno.ENOSPC, "(No space left on device); make room, or choose another place"),
+        (errno.EDQUOT, "(Disk quota exceeded); make room, or choose another place"),
+        (errno.EROFS, "(Read-only file system); choose another place"),
+    ],
+)
+def test_room_is_asked_for_only_where_there_is_none(tmp_path: Path, number: int, advice: str) -> None:
+    with pytest.raises(ReportError) as told, atomic_file(tmp_path / "out.csv", overwrite=False):
+        raise OSError(number, os.strerror(number))
+    assert str(told.value).endswith(f"out.csv: cannot be written {advice}")
+    with pytest.raises(ReportError) as told, os_errors_as(ReportError, "demo: cannot be written", "choose a new one"):
+        raise OSError(number, os.strerror(number))
+    assert ("make room, or choose a new one" in str(told.value)) == ("make room" in advice)
 
 
 def test_files_begun_together_are_all_whole_or_none_is_there(tmp_path: Path) -> None:

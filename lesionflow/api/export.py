@@ -18,7 +18,7 @@ from lesionflow.atomic import atomic_folder, remove_unfinished
 from lesionflow.datasets.combined import split_data_sets
 from lesionflow.datasets.demo.demo_set import draw_demo_set
 from lesionflow.datasets.labelled import read_labelled_images
-from lesionflow.errors import DataError, ImageError, LesionflowError, ReportError, counted, first_few, os_errors_as
+from lesionflow.errors import DataError, ImageError, ReportError, counted, first_few, os_errors_as
 from lesionflow.evaluation.leaks import find_leak
 from lesionflow.evaluation.model_card import model_card
 from lesionflow.images.pixel_cache import decoded_pixels
@@ -133,13 +133,9 @@ def export(
 @contextmanager
 def _whole_folder(target: Path) -> Iterator[Path]:
     """What `atomic_folder` gives; raises `ReportError` where it cannot be made."""
-    try:
-        with atomic_folder(target) as partial:
-            yield partial
-    except LesionflowError:
-        raise
-    except OSError as error:
-        raise ReportError(f"{target}: cannot be written ({error.strerror}); choose another place") from error
+    told = f"{target}: cannot be written"
+    with os_errors_as(ReportError, told, "choose another place"), atomic_folder(target) as partial:
+        yield partial
 
 
 def _copy_bundle(bundle: Path, folder: Path) -> Card:
