@@ -24,7 +24,7 @@ from lesionflow.api.train_network import (
     train_network,
 )
 from lesionflow.datasets.combined import check_every_diagnosis_trains, describe_sources, read_data_sets, split_data_sets
-from lesionflow.datasets.labelled import LabelledImages, check_is_there
+from lesionflow.datasets.labelled import DEMO, LabelledImages, check_is_there
 from lesionflow.datasets.split import PARTS, Split
 from lesionflow.defaults import DEFAULT_NAME
 from lesionflow.errors import LesionflowError, RegistryError, StoreError, UsageError, add_to_message, enumerated
@@ -116,6 +116,11 @@ def train(
     # fail fast if data are missing, Keras has no backend or the store cannot be written to
     for each in (*config.data_sets, *config.extra_sets):
         check_is_there(each)
+    if config.extra_sets and config.data_sets == (DEMO,):
+        raise UsageError(
+            f"--extra: these images only train, and the model would be measured on the synthetic {DEMO} set, which is "
+            "the default; name images to split and to measure on with --data"
+        )
     prepare_backend()
     check_model_name(registered_model)
     # A store that is there is asked before the data are read, but none is made for a folder that is no data set.
@@ -188,7 +193,7 @@ def _with_named_models(
 ) -> tuple[TrainingConfig, dict[str, str]]:
     """The configuration completed from the models that it names, and digests of them and the diagnoses by option.
 
-    The bundle that weights come from sets the network and the image size if they are not
+    The bundle that weights come from sets the network, its width and the image size if they are not
     given. An alias is replaced by its version, since resuming or repeating the training must use the same one.
     """
     named = {"start_from": config.start_from if config.starts_from_bundle else "", "teacher": config.teacher}
@@ -212,14 +217,16 @@ def _with_named_models(
         label, start = models["start_from"].label, models["start_from"].card
         width = start.training.get("width", config.width)
         if ALL in config.model.split(","):
-            found |= {"model": start.network, "width": width}
+            found["model"] = start.network
         elif start.network not in config.networks:
             raise UsageError(
                 f"--start-from: {label} has the network {start.network}, not {config.model}; leave out --model, "
                 f"or give --model {start.network}"
             )
+        if config.width == TrainingConfig.width:
+            found["width"] = width
         elif width != config.width:
-            raise UsageError(f"--start-from: {label} has a width of {width}; give --width {width}")
+            raise UsageError(f"--start-from: {label} has a width of {width}; leave out --width")
         if vars(config)["image_size"] is None:  # the preset has not filled it in yet
             found["image_size"] = start.height
     return dataclasses.replace(config, **found), digests

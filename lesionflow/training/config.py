@@ -104,7 +104,7 @@ class TrainingConfig(Config):
     labels: str = labels_option(group=DATA)
     start_from: str = option(
         "", "Model whose weights training starts from: a bundle's folder, models:/NAME@ALIAS, models:/NAME/VERSION, "
-        "pretrained or imagenet; a model also sets the default network and image size.", group=DATA,
+        "pretrained or imagenet; a model also sets the default network, width and image size.", group=DATA,
         metavar="MODEL", completes=(FOLDERS, "imagenet", "pretrained", MODELS),
         unset="imagenet for efficientnet and the larger ones, random weights for the others",
     )  # fmt: skip

@@ -1,5 +1,6 @@
 import dataclasses
 import io
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from rich.console import Console
 
 from lesionflow.api.train import _describe_data, _read_data, _with_named_models, _without_missing
 from lesionflow.datasets.labelled import read_labelled_images
-from lesionflow.errors import RegistryError
+from lesionflow.errors import RegistryError, UsageError
 from lesionflow.model.card import read_card
 from lesionflow.registry.champion import find_champion
 from lesionflow.registry.versions import find_version, resolve
@@ -329,6 +330,12 @@ def test_a_named_model_decides_what_is_not_given_and_an_alias_becomes_the_versio
     pretrained, _ = _with_named_models(TrainingConfig(start_from="pretrained"), None)
     shipped = read_card(resolve("pretrained", tmp_path, None).folder).height
     assert (pretrained.start_from, pretrained.model, pretrained.image_size) == ("pretrained", "efficientnet", shipped)
+    width = champion.training["width"]
+    for model in ("all", champion.network):
+        taken, _ = _with_named_models(dataclasses.replace(given, model=model), address)
+        assert taken.width == width
+        with pytest.raises(UsageError, match=rf"has a width of {width}; leave out --width"):
+            _with_named_models(dataclasses.replace(given, model=model, width=4.0), address)
 
 
 def test_a_missing_extra_leaves_its_network_out_of_all(
@@ -347,6 +354,15 @@ def test_a_missing_extra_leaves_its_network_out_of_all(
 def test_a_store_out_of_reach_fails_before_the_data_is_read(tmp_path: Path, store: Path) -> None:
     result = invoke("train", "--data", str(unread(tmp_path)), "--tracking-uri", "http://127.0.0.1:9")
     assert result.exit_code == 1 and "127.0.0.1:9" in error_line(result)
+
+
+def test_images_that_only_train_need_others_to_measure_on_than_the_demo_set(tmp_path: Path) -> None:
+    with working_in(tmp_path):
+        Path("labels.csv").write_text("path,diagnosis\n")
+        for data in ((), ("--data", "demo")):
+            refused = invoke("train", *data, "--extra", "labels.csv")
+            assert refused.exit_code == 2 and "measure on with --data" in error_line(refused)
+        assert os.listdir() == ["labels.csv"]
 
 
 @pytest.mark.parametrize(
