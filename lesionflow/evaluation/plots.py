@@ -39,10 +39,16 @@ class Picture:
         if isinstance(self.content, bytes):
             return self.content
         from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from PIL import Image
 
-        stream = io.BytesIO()
-        # The pixels of `savefig`, which lays a figure out by drawing it; level 6 takes twice the time for 4 % less.
-        FigureCanvasAgg(self.content).print_png(stream, pil_kwargs={"compress_level": 3})
+        agg = FigureCanvasAgg(self.content)
+        agg.draw()  # the pixels of `savefig`, which lays a figure out by drawing it
+        drawn, stream = Image.fromarray(np.asarray(agg.buffer_rgba())), io.BytesIO()
+        red, green, blue, opacity = drawn.split()
+        if opacity.getextrema() == (255, 255):  # stored as what it is, a grey figure takes a third of the time
+            drawn = red if red == green == blue else drawn.convert("RGB")
+        # Level 6 takes twice the time for 4 % less.
+        drawn.save(stream, "PNG", compress_level=3, dpi=(self.content.dpi, self.content.dpi))
         return stream.getvalue()
 
 

@@ -282,7 +282,7 @@ def log_picture(name: str, content: bytes) -> None:
         (folder / f"{name}.png").write_bytes(content)
         mlflow.log_artifact(str(folder / f"{name}.png"))
         with Image.open(io.BytesIO(content)) as opened:
-            mlflow.log_image(opened.convert("RGB"), key=name, step=0)
+            mlflow.log_image(opened, key=name, step=0)
 
 
 def log_evaluation(evaluation: Evaluation, part: str) -> None:

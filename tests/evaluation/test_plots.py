@@ -1,5 +1,8 @@
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from lesionflow.diagnoses import HAM10000
 from lesionflow.evaluation.plots import Picture, canvas, caption, confusion_picture, message_of, printable, shortened
@@ -53,6 +56,26 @@ def test_a_picture_is_its_files_bytes() -> None:
     figure, _ = canvas(2)
     assert Picture("name", "message", "how", figure).png()[:4] == b"\x89PNG"
     assert Picture("name", "message", "how", b"bytes").png() == b"bytes"
+
+
+@pytest.mark.parametrize(
+    ("line", "paper", "mode"), [("0.35", "white", "L"), ("red", "white", "RGB"), ("0.35", "none", "RGBA")]
+)
+def test_a_picture_is_stored_as_grey_where_it_is_grey_with_the_pixels_of_savefig(
+    line: str, paper: str, mode: str
+) -> None:
+    figure, panels = canvas(2)
+    figure.set_facecolor(paper)
+    panels[0, 0].plot([0, 1], [0, 1], color=line)
+    expected = io.BytesIO()
+    figure.savefig(expected, format="png")
+    with (
+        Image.open(io.BytesIO(Picture("name", "message", "how", figure).png())) as found,
+        Image.open(expected) as saved,
+    ):
+        assert found.mode == mode
+        assert np.array_equal(np.asarray(found.convert("RGBA")), np.asarray(saved))
+        assert found.info["dpi"] == saved.info["dpi"]
 
 
 def test_long_ids_keep_their_end() -> None:
