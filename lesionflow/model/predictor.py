@@ -27,7 +27,7 @@ _Measured = TypeVar("_Measured")
 # Pixels that go through the network together on a core: few enough for the outputs of its layers to stay in the core's
 # caches, and to save memory. With EfficientNet-Lite0 at 128 x 128, 4 or 8 images take 0.93 of the CPU time of 16,
 # and scoring on two cores takes 40 MiB less with 4 than with 8; at 224 x 224, one takes as long alone as among 4.
-_PIXELS_AT_ONCE = 2**16
+PIXELS_AT_ONCE = 2**16
 _PROVIDERS = {"cpu": ["CPUExecutionProvider"], "cuda": ["CUDAExecutionProvider", "CPUExecutionProvider"]}
 
 
@@ -83,7 +83,7 @@ class Predictor:
             self.device = "cpu"
         if self.device == "cpu":
             looks = 2 if card.training.get("mirrored") else 1
-            self.at_once = self.threads * max(1, _PIXELS_AT_ONCE // (card.height * card.width * looks))
+            self.at_once = self.threads * max(1, PIXELS_AT_ONCE // (card.height * card.width * looks))
 
     def __reduce__(self) -> Any:
         raise TypeError("a loaded model cannot be sent to another process; load it in each process that predicts")

@@ -11,6 +11,7 @@ import numpy as np
 from lesionflow.defaults import usable_cores
 from lesionflow.errors import TrainingError
 from lesionflow.model.card import DISTANCE
+from lesionflow.model.predictor import PIXELS_AT_ONCE
 
 if TYPE_CHECKING:
     import onnx
@@ -105,14 +106,14 @@ def _features(model: onnx.ModelProto, pooled: str, pixels: np.ndarray, members: 
     options.intra_op_num_threads = 1
     options.log_severity_level = 3  # errors: it warns of each weight that no node needs now
     session = onnxruntime.InferenceSession(probe.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
+    name, step = session.get_inputs()[0].name, max(1, PIXELS_AT_ONCE // (pixels.shape[1] * pixels.shape[2]))
 
     def features_of(start: int) -> np.ndarray:
-        found = session.run([pooled], {name: pixels[members[start : start + 64]].astype(np.float32)})[0]
+        found = session.run([pooled], {name: pixels[members[start : start + step]].astype(np.float32)})[0]
         return np.asarray(found)
 
     with ThreadPoolExecutor(usable_cores()) as threads:
-        parts = list(threads.map(features_of, range(0, len(members), 64)))
+        parts = list(threads.map(features_of, range(0, len(members), step)))
     return np.concatenate([part.reshape(len(part), -1) for part in parts]).astype(np.float64)
 
 
