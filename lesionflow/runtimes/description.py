@@ -33,6 +33,12 @@ PREPROCESSING = (
     "convert its colours to sRGB where it has a colour profile",
     "leave the values 0 to 255 as they are: the file scales them itself",
 )
+DECISION = {  # by column of a report, how it follows from the outputs
+    "diagnosis": "the one whose probability exceeds its prior_of_the_call by the largest factor",
+    "malignant": "yes where the probabilities of labels.malignant add up to thresholds.malignant or more; otherwise no",
+    "refer": f"unfamiliar where {DISTANCE} is above thresholds.unfamiliar_above (null: nowhere); otherwise uncertain "
+    "where the probability of the diagnosis is below thresholds.uncertain_below; otherwise no",
+}
 _PACKAGES = {ONNX: "onnxruntime", LITERT: "ai-edge-litert", OPENVINO: "openvino", TORCH: "torch"}
 _IMPORTS = {
     ONNX: "import onnxruntime",
@@ -54,6 +60,11 @@ def left_out(format: str) -> list[str]:
     if format == TORCH:
         told.append("float32 alone, on the processor.")
     return told
+
+
+def tells_unfamiliar(card: Card) -> bool:
+    """Whether a model refers images by their distance from the training images."""
+    return card.calibrations[SINGLE].unfamiliar_above is not None
 
 
 def describe(
@@ -91,8 +102,7 @@ def describe(
         },
         "outputs": {
             PROBABILITIES: "(images, classes), calibrated: temperature and offsets are applied",
-            DISTANCE: "(images,), from the training images; compared with thresholds.unfamiliar_above",
-        },
+        } | ({DISTANCE: "(images,), from the training images"} if tells_unfamiliar(card) else {}),
         "preprocessing": list(PREPROCESSING),
         "labels": {
             "name": card.labels.name,
@@ -102,7 +112,7 @@ def describe(
         },
         "prior": list(card.prior),
         "prior_of_the_call": prior_of_call(card.prior, calibration.call_strength).tolist(),
-        "decision": "the call is the diagnosis whose probability exceeds its prior_of_the_call by the largest factor",
+        "decision": dict(DECISION),
         "calibration": {"temperature": calibration.temperature, "logit_offsets": list(calibration.logit_offsets)},
         "thresholds": {
             "malignant": calibration.malignant_threshold,
@@ -128,6 +138,7 @@ def readme(card: Card, label: str, format: str, precision: str, parity: Parity, 
         "runtime_readme.md", card=card, label=label, format=format, precision=precision, parity=parity, cost=cost,
         package=_PACKAGES[format], file=MODEL_FILES[format], about_file=ABOUT_FILE, card_page=CARD_PAGE_FILE,
         left_out=left_out(format), licence=data_licence(card), use=_NOT_A_DEVICE, imported=_IMPORTS[format],
+        tells_unfamiliar=tells_unfamiliar(card),
     )  # fmt: skip
     return f"{text}\n"
 

@@ -101,6 +101,7 @@ def test_what_lies_beside_a_file_is_all_that_is_needed_to_use_it(artifact: Path,
     assert about["runtime"] in FORMATS and about["precision"] == "float32" and about["bundle"] == card.digest
     assert about["labels"]["names"] == list(card.classes) and about["labels"]["malignant"] == ["akiec", "bcc", "mel"]
     assert about["thresholds"]["malignant"] == card.calibrations["single"].malignant_threshold
+    assert [*about["decision"]] == ["diagnosis", "malignant", "refer"] and [*about["outputs"]][1:] == ["distance"]
     assert about["prior"] == list(card.prior) and about["synthetic"] and "synthetic" in about["licence_of_the_data"]
     assert about["parity"]["images"] == 40 and about["parity"]["largest_difference"] < 1e-4
     assert about["parity"]["changed_calls"] == about["parity"]["changed_referrals"] == 0 and about["cost"] is None
@@ -128,12 +129,13 @@ def test_the_code_of_the_readme_says_what_the_bundle_says(artifact: Path, bundle
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
-    called, malignant = done.stdout.strip().splitlines()[-2:]
+    called, malignant, refer = done.stdout.strip().splitlines()[-3:]
     (said,) = lesionflow.load(bundle).predict(image)
     name, _, shares = called.partition(" ")
     probabilities = ast.literal_eval(shares)
     assert [*probabilities] == [*said.probabilities]
     assert name == said.diagnosis and malignant == f"malignant: {'yes' if said.malignant else 'no'}"
+    assert refer == f"refer: {said.refer}"
     # Three digits are printed. Unless it is told otherwise, OpenVINO takes bfloat16 where a processor has that.
     assert np.allclose([*probabilities.values()], [*said.probabilities.values()], atol=0.0006)
 
