@@ -349,6 +349,13 @@ NOT_THERE: dict[str, tuple[str, ...]] = {
     "export": ("nothing", "--out", "bundle"),
     "move-store": ("there", "nothing"),
 }
+WITHOUT_EFFECT = [
+    (("evaluate", "pretrained", "demo", "--experiment", "x"), "--experiment: is about --log; add --log"),
+    (("describe", "--labels", "--out", "d"), "--out: --labels without a file prints one"),
+    (("describe", "demo", "--labels", "--overwrite"), "--overwrite: --labels without a file prints one"),
+    (("train", "--model", "efficientnet", "--width", "2"), "--width: is for cnn and vgg"),
+    (("train", "--start-from", "pretrained", "--width", "2"), "has a width of 1.0; leave out --width"),
+]
 OPTIONS_FROM_FILES = [
     ("describe", "there", "--labels", "nothing.yaml"),
     ("describe", "there", "--diagnoses", "nothing.yaml"),
@@ -369,6 +376,16 @@ def test_what_is_not_there_ends_every_command_with_1(tmp_path: Path, monkeypatch
     for words in [(name, *words) for name, words in NOT_THERE.items()] + OPTIONS_FROM_FILES:
         result = invoke(*words)
         assert result.exit_code == 1 and "Error: " in result.stderr, (words, result.output)
+
+
+@pytest.mark.parametrize(("arguments", "told"), WITHOUT_EFFECT)
+def test_an_option_that_would_do_nothing_is_refused(
+    arguments: tuple[str, ...], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = invoke(*arguments)
+    assert result.exit_code == 2 and told in error_line(result)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", main.commands)

@@ -57,6 +57,7 @@ from lesionflow.tracking.resume import (
 from lesionflow.tracking.tracking_store import command_line, connect, is_to_be_made, kept_settings
 from lesionflow.training.backend import check_export, import_keras, prepare_backend
 from lesionflow.training.config import ALL, TrainingConfig
+from lesionflow.training.imagenet import PUBLISHED
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,8 @@ def train(
         )
     prepare_backend()
     check_model_name(registered_model)
+    if config.width != TrainingConfig.width and set(config.networks) <= set(PUBLISHED):
+        raise UsageError(f"--width: is for cnn and vgg, and {config.model} has one of its own; leave it out")
     # A store that is there is asked before the data are read, but none is made for a folder that is no data set.
     address = None if is_to_be_made(tracking_uri) else connect(tracking_uri, writes=True, migrate=migrate)
     config, digests = _with_named_models(config, tracking_uri)

@@ -19,7 +19,7 @@ from lesionflow.dataverse.config import TERMS, DownloadConfig
 from lesionflow.diagnoses import read_label_set
 from lesionflow.errors import DataError, ReportError, UsageError, counted, os_errors_as
 from lesionflow.evaluation.config import EvaluationConfig
-from lesionflow.options import FILES, option_name
+from lesionflow.options import FILES, check_needed, option_name
 
 if TYPE_CHECKING:
     from lesionflow.model.card import Estimate
@@ -76,8 +76,15 @@ SHOW = ""  # the value of `--labels` without a file
 )  # fmt: skip
 @option("--overwrite", is_flag=True, help="Overwrite an existing description.")
 @cache_option
+@click.pass_context
 def describe(
-    data: str | None, labels: str | None, diagnoses: str, out: Path, overwrite: bool, cache: Path | None
+    ctx: click.Context,
+    data: str | None,
+    labels: str | None,
+    diagnoses: str,
+    out: Path,
+    overwrite: bool,
+    cache: Path | None,
 ) -> None:
     """Describe labelled images, a HAM10000 folder or 'demo': their contents, missing values and copies.
 
@@ -96,6 +103,10 @@ def describe(
     if data is None and labels is not None and labels != SHOW:
         data, labels = labels, SHOW  # `--labels DATA`
     if labels == SHOW:
+        for name in ("out", "overwrite"):
+            if _is_typed(ctx, name):
+                told = "--labels without a file prints one and stops; leave one of the two out"
+                raise UsageError(f"{option_name(name)}: {told}")
         click.echo(describe_labels(data, diagnoses=diagnoses, cache=cache), nl=False)
         return
     if data is None:
@@ -179,7 +190,7 @@ def evaluate(
             raise UsageError("give --report and --truth, both and without MODEL and DATA: the report names its model")
         options.pop("cache")  # nothing is decoded
         for name in options:
-            if name not in _WITH_REPORT and ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
+            if name not in _WITH_REPORT and _is_typed(ctx, name):
                 raise UsageError(f"{option_name(name)} is about scoring, which --report does not do; leave it out")
         from lesionflow.api.later_truth import PAGE_FILE, evaluate_report
 
@@ -191,6 +202,8 @@ def evaluate(
         return
     if model is None or data is None:
         raise UsageError("give MODEL and DATA; or --report and --truth, to measure what was scored already")
+    if _is_typed(ctx, "experiment"):  # a variable names it for other commands, too
+        check_needed("--experiment", "--log", options)
     from lesionflow.api.evaluate import evaluate
     from lesionflow.evaluation.evaluate import PAGE_FILE
 
@@ -198,6 +211,11 @@ def evaluate(
     _print_metrics(found.about, found.metrics, found.all_warnings)
     if out is not None:
         click.echo(f"look at {out / PAGE_FILE}")
+
+
+def _is_typed(ctx: click.Context, name: str) -> bool:
+    """Whether an option is on the command line, not a variable or the default."""
+    return ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
 
 
 def _print_metrics(about: str, metrics: Mapping[str, Estimate], warnings: Sequence[str]) -> None:

@@ -1,5 +1,6 @@
 import csv
 import os
+import re
 import subprocess
 import sys
 from base64 import b64encode
@@ -15,6 +16,7 @@ from lesionflow.model.pyfunc import _load_pyfunc, output_columns
 from tests.conftest import invoke
 from tests.images.test_dicom import dicom
 
+PAGE = Path(__file__).parents[2] / "docs" / "how_to" / "serve_a_model.md"
 NUMBERS = [name for name, kind in output_columns().items() if kind == "double"]
 WORDS = [name for name, kind in output_columns().items() if kind == "string"]
 
@@ -67,6 +69,19 @@ def test_the_report_and_the_model_find_the_same_errors(store: Path, demo_folder:
     predicted = model.predict(pd.DataFrame({"image": [*images.values(), None]}))
     errors = [row["error"] for row in rows]
     assert predicted["error"].tolist() == [*errors, errors[1]] and errors[2] == "" and all(errors[:2] + errors[3:])
+
+
+def test_mlflow_evaluates_it_as_the_page_shows(
+    store: Path, demo_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = sorted(demo_folder.rglob("*.jpg"))[:40]
+    model = mlflow.pyfunc.load_model("models:/lesionflow@champion")
+    called = model.predict(pd.DataFrame({"image": [file.read_bytes() for file in images]}))["diagnosis"]
+    true = ["mel" if index < 4 and name != "mel" else name for index, name in enumerate(called)]
+    pd.DataFrame({"path": images, "diagnosis": true}).to_csv("labels.csv", index=False)
+    capsys.readouterr()
+    exec("".join(re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.M | re.S)), {})
+    assert float(capsys.readouterr().out) == np.mean(called == true)
 
 
 def test_a_broken_image_is_a_row_that_says_so_and_its_neighbours_are_whole(store: Path, demo_folder: Path) -> None:
