@@ -38,7 +38,7 @@ _MARKER_IN_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # neither a stuffed 
 _HOLE = bytes(16)  # as many zeros are more than a block of coefficients in most files, see `_check_hole`
 # Of lossless files, where zeros are small differences to the pixel before: 2,048 bits are a ramp that no camera sees.
 _LOSSLESS_HOLE = bytes(256)
-_PICTURES, _MOST_PICTURES, _LONGEST_HEADER = 0xB002, 100, 2**20  # a tag of MPO; pictures of one; bytes
+_BEGINNING, _MOST_PICTURES, _LONGEST_HEADER = b"\xff\xd8\xff", 100, 2**20  # of a file; pictures in one; bytes
 _here = threading.local()
 _KEPT = 2 * 2**20  # bytes; larger images take memory of their own
 ENOUGH_HALVES = 1.75  # times the frame show what the frame can show, where they are the mean of two by two pixels
@@ -63,7 +63,6 @@ class Layout:
     jfif: int  # where the segment of JFIF has its version; 0 without one
     tables: tuple[tuple[int, int], ...]  # start and end of the Huffman tables' segments
     profile_parts: tuple[tuple[int, int], ...]  # the same of the ICC profile's, their markers included
-    index: int  # where an MPO's list of its pictures is; 0 without one
 
     @property
     def one_scan(self) -> bool:
@@ -76,7 +75,7 @@ def read_layout(data: bytes) -> Layout:
     frame: tuple[int, int, int, int, tuple[tuple[int, int, int], ...]] | None = None
     exif = xmp = b""
     parts: dict[int, bytes] = {}  # of the profile, by number
-    announced = jfif = adobe = index = 0
+    announced = jfif = adobe = 0
     tables: list[tuple[int, int]] = []
     profile_parts: list[tuple[int, int]] = []
     position, length = 2, len(data)
@@ -95,7 +94,7 @@ def read_layout(data: bytes) -> Layout:
                 raise ImageError("damaged", "its pixels come before their size")
             whole = sorted(parts) == list(range(1, announced + 1))
             profile = b"".join(parts[number] for number in sorted(parts)) if whole else b"incomplete"
-            return Layout(*frame, position, exif, xmp, profile, adobe, jfif, tuple(tables), tuple(profile_parts), index)
+            return Layout(*frame, position, exif, xmp, profile, adobe, jfif, tuple(tables), tuple(profile_parts))
         if marker == _END_OF_IMAGE:
             raise ImageError("damaged", "it ends before its pixels")
         if marker == _FRAME_OF_JPEG_LS:
@@ -113,8 +112,6 @@ def read_layout(data: bytes) -> Layout:
             if end >= start + 14:
                 parts[data[start + 12]] = data[start + 14 : end]
                 announced = data[start + 13]
-        elif marker == 0xE2 and data.startswith(b"MPF\0", start):
-            index = start + 4
         elif marker == 0xE0 and not jfif and data.startswith(b"JFIF\0", start):
             jfif = start + 5
         elif marker == 0xEE and data.startswith(b"Adobe", start) and end - start >= 12:  # else the decoder ignores it
@@ -136,20 +133,17 @@ def read_layout(data: bytes) -> Layout:
 
 
 def which_picture(data: bytes, layout: Layout) -> str:
-    """A note on which of an MPO's pictures is decoded, without previews and maps, which are smaller: CIPA DC-007."""
-    start, count = layout.index, 1
-    if not start:
-        return ""
-    order = "<" if data.startswith(b"II", start) else ">"
-    with contextlib.suppress(struct.error, ImageError):  # what is broken there concerns other pictures
-        (directory,) = struct.unpack_from(order + "I", data, start + 4)
-        (entries,) = struct.unpack_from(order + "H", data, start + directory)
-        for entry in range(start + directory + 2, start + directory + 2 + 12 * entries, 12):
-            tag, _, length, place = struct.unpack_from(order + "HHII", data, entry)
-            for at in range(16, min(length, 16 * _MOST_PICTURES) if tag == _PICTURES else 0, 16):
-                (offset,) = struct.unpack_from(order + "I", data, start + place + at + 8)
-                other = read_layout(data[start + offset : start + offset + _LONGEST_HEADER])
-                count += (other.width, other.height) == (layout.width, layout.height)
+    """A note on which of several pictures behind one another is decoded, as in MPO; previews and maps are smaller.
+
+    Between a scan's marker and its end no other file can begin.
+    """
+    start, count = layout.scan, 1
+    for _ in range(_MOST_PICTURES):
+        if (start := data.find(_BEGINNING, start + 1)) < 0:
+            break
+        with contextlib.suppress(ImageError):  # what is broken there concerns other pictures
+            other = read_layout(data[start : start + _LONGEST_HEADER])
+            count += other.width * other.height >= layout.width * layout.height
     return f"picture 1 of {count}" if count > 1 else ""
 
 

@@ -25,7 +25,7 @@ IMAGE_FORMATS = (
         "JPEG", (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"), "",
         "baseline, extended and progressive of 8 bits, with Huffman or arithmetic coding, grey, RGB, YCbCr, "
         "CMYK and YCCK; "
-        "lossless of 8 bits. Of MPO, and of what phones append, the first picture; the note says `picture 1 of "
+        "lossless of 8 bits. Of several files behind one another, as in MPO, the first; the note says `picture 1 of "
         "2` where another is as large. Up to 256 megapixels, "
         "decoded at the "
         "scale that is needed.",
