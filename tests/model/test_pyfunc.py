@@ -71,6 +71,7 @@ def test_the_report_and_the_model_find_the_same_errors(store: Path, demo_folder:
     assert predicted["error"].tolist() == [*errors, errors[1]] and errors[2] == "" and all(errors[:2] + errors[3:])
 
 
+@pytest.mark.filterwarnings("ignore")  # scikit-learn's about diagnoses that are never called, and MLflow's own
 def test_mlflow_evaluates_it_as_the_page_shows(
     store: Path, demo_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
