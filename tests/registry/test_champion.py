@@ -20,16 +20,30 @@ from tests.contenders import NAME
 from tests.registry.champions import set_champion
 from tests.registry.serving import door
 
-WORKER = f"""
-import sys
+# Two processes that promote; they begin as copies of one, as each would import MLflow.
+WORKERS = f"""
+import multiprocessing, sys
 from lesionflow.api.promote import promote
 import mlflow
-print("ready", flush=True)
-for line in sys.stdin:
-    address, number = line.split()
-    mlflow.set_tracking_uri(address)
-    done = promote("{NAME}", int(number))
-    print(int(done.promoted), done.replaced_by or 0, flush=True)
+
+def work(ordered):
+    while True:
+        address, number = ordered.recv()
+        mlflow.set_tracking_uri(address)
+        done = promote("{NAME}", number)
+        ordered.send((int(done.promoted), done.replaced_by or 0))
+
+fork = multiprocessing.get_context("fork")
+workers = []
+for _ in range(2):
+    ours, theirs = fork.Pipe()
+    fork.Process(target=work, args=[theirs], daemon=True).start()
+    theirs.close()
+    workers.append(ours)
+for address in sys.stdin:
+    for number, worker in enumerate(workers, start=2):
+        worker.send((address.strip(), number))
+    print(*(value for worker in workers for value in worker.recv()), flush=True)
 """
 
 
@@ -350,33 +364,24 @@ def test_a_change_that_the_registry_does_not_keep_is_no_success(
 
 
 @pytest.fixture(scope="module")
-def workers() -> Iterator[list[subprocess.Popen[str]]]:
-    """Two processes that promote, in a store whose address they read, the version whose number they read."""
+def workers() -> Iterator[subprocess.Popen[str]]:
+    """Two processes that at once promote versions 2 and 3, in a store whose address they read."""
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-c", WORKER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-        )
-        for _ in range(2)
-    ]
-    try:
-        for worker in started:
-            assert worker.stdout and worker.stdout.readline() == "ready\n"
+    with subprocess.Popen(
+        [sys.executable, "-c", WORKERS], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+    ) as started:
         yield started
-    finally:
-        for worker in started:
-            worker.communicate()
-            assert worker.returncode == 0
+        started.communicate()
+        assert started.returncode == 0
 
 
-def _race(workers: list[subprocess.Popen[str]], rounds: int) -> None:
+def _race(workers: subprocess.Popen[str], rounds: int) -> None:
+    assert workers.stdin and workers.stdout
     for _ in range(rounds):
         set_champion(version(1), "a round begins")
-        for worker, number in zip(workers, (2, 3), strict=True):
-            assert worker.stdin
-            worker.stdin.write(f"{mlflow.get_tracking_uri()} {number}\n")
-            worker.stdin.flush()
-        told = [tuple(map(int, (worker.stdout.readline() if worker.stdout else "").split())) for worker in workers]
+        print(mlflow.get_tracking_uri(), file=workers.stdin, flush=True)
+        numbers = [*map(int, workers.stdout.readline().split())]
+        told = [tuple(numbers[:2]), tuple(numbers[2:])]
         standing = read_state(NAME)
         assert standing.agrees and standing.champion in (2, 3)
         winner = standing.champion - 2
@@ -385,12 +390,12 @@ def _race(workers: list[subprocess.Popen[str]], rounds: int) -> None:
         assert tags(standing.champion)["decision"] == "promoted"
 
 
-def test_two_processes_at_once(store: Path, workers: list[subprocess.Popen[str]]) -> None:
+def test_two_processes_at_once(store: Path, workers: subprocess.Popen[str]) -> None:
     _race(workers, rounds=3)
 
 
 def test_two_processes_at_once_on_a_server(
-    store: Path, workers: list[subprocess.Popen[str]], served: str, monkeypatch: pytest.MonkeyPatch
+    store: Path, workers: subprocess.Popen[str], served: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", served)
     mlflow.set_tracking_uri(served)
