@@ -20,7 +20,7 @@ from lesionflow.tracking import client, runs
 from lesionflow.tracking.resume import FOLDER
 from lesionflow.tracking.tracking_store import connect, kept_addresses
 from lesionflow.training.callbacks import TrainingDisplay
-from tests.conftest import error_line, invoke, light_networks
+from tests.conftest import PLAIN, error_line, invoke, light_networks
 from tests.registry.serving import Door, door
 
 COMMANDS = (
@@ -161,7 +161,7 @@ def test_a_training_goes_on_without_the_server_and_what_it_left_is_registered_in
         patch.setattr(TrainingDisplay, "on_epoch_end", fail_in_between)
         lost = invoke(
             "train", "--data", str(demo_folder), "--cache", str(cache), "--model", "vgg", "--epochs", "4",
-            "--image-size", "16", "--registered-model", "moles",
+            "--image-size", "16", "--registered-model", "moles", *PLAIN,
         )  # fmt: skip
     assert lost.exit_code == 1, lost.output
     told = " ".join(lost.stderr.split())
