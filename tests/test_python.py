@@ -155,10 +155,11 @@ def test_what_is_no_path_is_one_line_that_names_its_argument(given: Any, tmp_pat
                 call()
 
 
-def test_a_result_is_shown_in_a_few_lines() -> None:
+def test_a_result_is_shown_in_a_few_lines(tmp_path: Path) -> None:
     """A notebook shows the result of a cell: a card holds thirty thousand characters, and its metrics are asked for."""
     model = lesionflow.load("pretrained")
     shown = [repr(model), repr(model.card), repr(lesionflow.compare(["pretrained"] * 2))]
+    shown.append(repr(lesionflow.score(draw_images(tmp_path, 1), tmp_path / "r.csv", model="pretrained", quiet=True)))
     assert max(map(len, shown)) < 2000 and all(model.card.network in each for each in shown)
 
 
