@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from lesionflow.errors import ImageError
-from lesionflow.images.colour import named_profile, to_srgb
+from lesionflow.images.colour import adobe_rgb, named_profile, to_srgb
 from lesionflow.images.decode import decode
 from lesionflow.images.picture import Picture, fit
 from lesionflow.webapp.build import WORKER_FILES
@@ -50,20 +50,26 @@ def test_scaling_and_cutting_are_pillows(
         assert np.array_equal(np.frombuffer(base64.b64decode(each), np.uint8).reshape(expected.shape), expected)
 
 
-@pytest.mark.parametrize("primaries", [9, 11, 12])
-def test_profiles_become_srgb_as_in_python(blank: Chrome, primaries: int) -> None:
-    profile = named_profile(primaries, 13)[0]
-    pixels = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
-    expected = np.asarray(to_srgb(Image.fromarray(pixels), profile)[0], int)
+@pytest.mark.parametrize(
+    ("profile", "named"),
+    [
+        *((named_profile(primaries, 13)[0], f"namedConversion({primaries}, 13)") for primaries in (9, 11, 12)),
+        (named_profile(1, 4)[0], "namedConversion(1, 4)"),
+        (adobe_rgb(), "pointsConversion(ADOBE_RGB, ADOBE_GAMMA)"),
+    ],
+)
+def test_profiles_become_srgb_as_in_python(blank: Chrome, profile: bytes, named: str) -> None:
+    """To the last bit, whether a profile is embedded or named by numbers."""
+    pixels = np.random.default_rng(0).integers(0, 256, (400, 500, 3), np.uint8)
+    expected = np.asarray(to_srgb(Image.fromarray(pixels), profile)[0])
     program = scripts("failure.js", "signatures.js", "colour.js") + (
-        "const [profile, content] = arguments.length ? [...arguments].map((each) => Uint8Array.fromBase64(each)) : [];"
-        "profileConversion(profile)(content); return content.toBase64();"
+        "const [profile, embedded, other] = [...arguments].map((each) => Uint8Array.fromBase64(each));"
+        f"profileConversion(profile)(embedded); {named}(other);"
+        "return [embedded, other].map((each) => each.toBase64());"
     )
-    found = blank.execute_script(
-        program, base64.b64encode(profile).decode(), base64.b64encode(pixels.tobytes()).decode()
-    )
-    difference = np.abs(np.frombuffer(base64.b64decode(found), np.uint8).reshape(expected.shape).astype(int) - expected)
-    assert difference.max() <= 2 and difference.mean() < 0.2
+    content = base64.b64encode(pixels.tobytes()).decode()
+    for found in blank.execute_script(program, base64.b64encode(profile).decode(), content, content):
+        assert np.array_equal(np.frombuffer(base64.b64decode(found), np.uint8).reshape(expected.shape), expected)
 
 
 def test_profiles_that_change_nothing_or_are_broken_are_left_alone(blank: Chrome) -> None:
@@ -76,7 +82,13 @@ def test_profiles_that_change_nothing_or_are_broken_are_left_alone(blank: Chrome
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
     tables = srgb[:20] + b"Lab " + srgb[24:]
-    for profile, said in ((srgb, None), (b"nothing", None), (srgb[:200], None), (lab, None), (tables, "browser")):
+    wide = named_profile(12, 13)[0]
+    black = bytearray(wide)  # all of its primaries are, so that nothing tells one colour from another
+    for name in (b"rXYZ", b"gXYZ", b"bXYZ"):
+        start = int.from_bytes(wide[wide.index(name) + 4 :][:4], "big")
+        black[start + 8 : start + 20] = bytes(12)
+    for profile, said in ((srgb, None), (b"nothing", None), (srgb[:200], None), (lab, None), (tables, "browser"),
+                          (bytes(black), "browser")):  # fmt: skip
         assert blank.execute_script(program, base64.b64encode(profile).decode()) == said
 
 

@@ -4,9 +4,6 @@
    image that is scaled already is brought to sRGB. Of other profiles the browser makes sRGB before it is scaled. */
 
 const SAME = 2; // levels of 255: what a conversion changes at most where a profile is sRGB by another name
-const XYZ_TO_SRGB = [ // from the profile connection space, whose white is D50: ICC.1:2010, 6.3.4, and IEC 61966-2-1
-  [3.1338561, -1.6168667, -0.4906146], [-0.9787684, 1.9161415, 0.033454], [0.0719453, -0.2289914, 1.4052427],
-];
 const D50 = [0.9642, 1, 0.8249];
 const BRADFORD = [[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]]; // ICC.1:2010, annex E
 const D65 = [0.3127, 0.329], SRGB = [D65, [0.64, 0.33], [0.3, 0.6], [0.15, 0.06]]; // white, red, green, blue: x and y
@@ -18,7 +15,8 @@ const PRIMARIES = { // of ITU-T H.273, those that are not sRGB's: BT.470 M, film
 const HDR = [16, 18]; // transfers of H.273: PQ and HLG, which are not converted
 const GAMMAS = { 4: 2.2, 5: 2.8, 8: 1 }; // of other transfers of H.273; all that are not here are taken for sRGB's
 const ADOBE_RGB = [D65, [0.64, 0.33], [0.21, 0.71], [0.15, 0.06]], ADOBE_GAMMA = 563 / 256;
-const SRGB_STEPS = 16384; // of linear light, in the table that goes back to levels
+const SRGB_CURVE = [2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045]; // IEC 61966-2-1, as a profile has it
+const STEPS = 65530; // of linear light, as in Python: sums that were rounded thrice stay within 16 bits
 
 /** What makes sRGB of an image's numbers: a function that changes pixels in place, null where there is nothing to do or
     no profile, and undefined where only the browser can. */
@@ -35,9 +33,12 @@ function namedConversion(primaries, transfer) {
   return pointsConversion(PRIMARIES[primaries] ?? SRGB, gamma);
 }
 
-/** The same for three primaries and a curve; without an exponent sRGB's. */
-const pointsConversion = (points, gamma) =>
-  conversion(columnsOf(points), Array(3).fill(curveOf(gamma === undefined ? srgbDecoded : (x) => x ** gamma)));
+/** The same for three primaries and a curve; without an exponent sRGB's. Python makes a profile of them, with its digits. */
+function pointsConversion(points, gamma) {
+  const fixed = (value) => Math.round(65536 * value) / 65536;
+  const columns = columnsOf(points).map((column) => column.map(fixed));
+  return conversion(columns, Array(3).fill(parametric((gamma === undefined ? SRGB_CURVE : [gamma]).map(fixed))));
+}
 
 /** The same for what PNG's chunks gAMA and cHRM say, where that makes sense. */
 function gammaConversion(gamma, chromaticities) {
@@ -52,8 +53,8 @@ function gammaConversion(gamma, chromaticities) {
   return pointsConversion(points, isSrgb ? undefined : 1 / exponent);
 }
 
-const srgbDecoded = (value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
 const srgbEncoded = (light) => (light <= 0.0031308 ? 12.92 * light : 1.055 * light ** (1 / 2.4) - 0.055);
+const levelOf = (light) => Math.round(255 * srgbEncoded(Math.min(1, Math.max(0, light))));
 const lightOf = (lightness) => (lightness > 0.08 ? ((100 * lightness + 16) / 116) ** 3 : lightness / 9.033); // CIE 15, 8.2.1
 const curveOf = (decoded) => Float64Array.from({ length: 256 }, (_, i) => decoded(i / 255));
 const times = (matrix, vector) => matrix.map((row) => row.reduce((sum, value, i) => sum + value * vector[i], 0));
@@ -76,23 +77,39 @@ function columnsOf(points) {
   });
 }
 
-const levelOf = (() => {
-  const levels = Uint8Array.from({ length: SRGB_STEPS + 1 }, (_, i) => Math.round(255 * srgbEncoded(i / SRGB_STEPS)));
-  return (light) => levels[Math.round(SRGB_STEPS * Math.min(1, Math.max(0, light)))];
-})();
+const latest = { key: "", convert: null }; // images of one phone have one profile
 
-/** The conversion of three primaries, of which columns has the XYZ, and of their curves; null where it changes nothing. */
-function conversion(columns, [red, green, blue]) {
-  const matrix = XYZ_TO_SRGB.map((row) => times(columns, row));
-  const convert = (pixels) => {
+/** The conversion of three primaries, of which columns has the XYZ, and of their curves: see `profileConversion`. */
+function conversion(columns, curves) {
+  const key = String([columns, ...curves]);
+  if (latest.key !== key) {
+    const convert = byTables(columns, curves);
+    Object.assign(latest, { key, convert: convert && largestChange(convert) <= SAME ? null : convert });
+  }
+  return latest.convert;
+}
+
+/** The same by tables of whole numbers, as Python's, so that not one pixel is rounded otherwise; undefined where they make
+    no sense. */
+function byTables(columns, curves) {
+  const srgb = transposed(columnsOf(SRGB)), channels = [0, 1, 2];
+  const light = columns.map((column, from) => solved(srgb, column).map((share) => curves[from].map((value) => value * share)));
+  const least = light.map((each) => each.map((values) => Math.min(...values)));
+  const most = light.map((each) => each.map((values) => Math.max(...values)));
+  const added = (table) => channels.map((to) => table[0][to] + table[1][to] + table[2][to]);
+  const sums = added(least), lowest = Math.min(...sums), steps = STEPS / (Math.max(...added(most)) - lowest);
+  if (!(steps > 0 && steps < Infinity)) return undefined;
+  const tables = light.map((each, from) => each.map((values, to) => {
+    const offset = (from ? 0 : sums[to] - lowest) - least[from][to];
+    return Uint16Array.from(values, (value) => Math.round((value + offset) * steps));
+  }));
+  const levels = Uint8Array.from({ length: 2 ** 16 }, (_, i) => levelOf(i / steps + lowest));
+  return (pixels) => {
     for (let i = 0; i < pixels.length; i += 3) {
-      const r = red[pixels[i]], g = green[pixels[i + 1]], b = blue[pixels[i + 2]];
-      for (let channel = 0; channel < 3; channel++) {
-        pixels[i + channel] = levelOf(matrix[channel][0] * r + matrix[channel][1] * g + matrix[channel][2] * b);
-      }
+      const r = pixels[i], g = pixels[i + 1], b = pixels[i + 2];
+      for (let to = 0; to < 3; to++) pixels[i + to] = levels[tables[0][to][r] + tables[1][to][g] + tables[2][to][b]];
     }
   };
-  return largestChange(convert) <= SAME ? null : convert;
 }
 
 /** The conversion of grey, which leaves colours alone. */
@@ -142,6 +159,10 @@ function readProfile(profile) {
   }
 }
 
+/** The curve of a profile's kinds 0, 3 and 4, in linear light. */
+const parametric = ([g, a = 1, b = 0, c = 0, d = 0, e = 0, f = 0]) =>
+  curveOf((x) => (x >= d ? (a * x + b) ** g + e : c * x + f));
+
 /** A curve, of linear light for each of 256 levels. */
 function readCurve(view, offset) {
   const fixed = (index) => view.getInt32(offset + 12 + 4 * index) / 65536;
@@ -159,11 +180,10 @@ function readCurve(view, offset) {
     }
   } else if (view.getUint32(offset) === 0x70617261) { // para: ICC.1:2010, 10.15
     const kind = view.getUint16(offset + 8), parameters = Array.from({ length: [1, 3, 4, 5, 7][kind] }, (_, i) => fixed(i));
-    const [g, a = 1, b = 0, c = 0, d = 0, e = 0, f = 0] = parameters;
-    if (kind === 0) curve = (x) => x ** g;
-    else if (kind === 1) curve = (x) => (x >= -b / a ? (a * x + b) ** g : 0);
+    const [g, a, b, c] = parameters;
+    if (kind === 1) curve = (x) => (x >= -b / a ? (a * x + b) ** g : 0);
     else if (kind === 2) curve = (x) => (x >= -b / a ? (a * x + b) ** g + c : c);
-    else curve = (x) => (x >= d ? (a * x + b) ** g + e : c * x + f);
+    else return parametric(parameters);
   } else throw new TypeError("a curve of another kind");
   return curveOf(curve);
 }
