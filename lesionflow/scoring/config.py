@@ -99,7 +99,10 @@ class ReportConfig(Config):
         "training, or leave it out.", kind=str, choices=(AS_PRIOR, OMITTED),
         unset="refuse to write the report, and keep finished work", group=FAILURES,
     )  # fmt: skip
-    log: bool = option(False, "Log the job as an MLflow run in the experiment NAME/scoring.", group=MLFLOW)
+    log: bool = option(
+        False, "Log the job as an MLflow run, in the experiment NAME/scoring of a registered model NAME, else in "
+        "lesionflow/scoring.", group=MLFLOW,
+    )  # fmt: skip
     log_report: bool = option(
         False, "With --log, keep the report among the run's artifacts.", group=MLFLOW, needs="--log"
     )
