@@ -15,7 +15,7 @@ from lesionflow.defaults import usable_cores
 from lesionflow.errors import did_you_mean
 from lesionflow.health.check import OK, PROBLEM, WARNING, Check
 from lesionflow.images.discovery import cache_folder
-from lesionflow.tracking.client import OWN_SETTINGS, SET_BY_USER
+from lesionflow.tracking.client import set_here
 from lesionflow.usage_data import SENDERS, SWITCHES, turned_on
 
 ENOUGH_MEMORY = 2 * 1024**3  # bytes; TensorFlow alone takes half of it
@@ -43,8 +43,8 @@ def check_disks(cache: Path | None = None, artifacts: Path | None = None) -> lis
 def check_environment(known: Iterable[str]) -> list[Check]:
     """Relevant variables, by name, without their values. known: those that set an option."""
     ours = sorted(name for name in os.environ if name.startswith("LESIONFLOW_"))
-    set_here = {name for name, *_ in SWITCHES.values()} | (OWN_SETTINGS.keys() - SET_BY_USER)
-    others = sorted(name for name in os.environ if name.startswith("MLFLOW_") and name not in set_here)
+    own = {name for name, *_ in SWITCHES.values()} | set_here
+    others = sorted(name for name in os.environ if name.startswith("MLFLOW_") and name not in own)
     proxies = sorted(name for name in os.environ if name.lower() in _PROXIES)
     checks = [
         Check("variables", ", ".join(ours + others) or "none of LESIONFLOW_* and MLFLOW_* is set"),

@@ -27,11 +27,11 @@ from lesionflow.tracking.client import (
     DAMAGED,
     DEFAULT_STORE,
     HASTY,
-    SET_BY_USER,
     has_file_store,
     mlflow,
     registry_errors,
     shown_address,
+    unless_users,
     without_password,
 )
 from lesionflow.tracking.resume import MODEL_TAG
@@ -92,7 +92,7 @@ def check_store(store: Store, name: str) -> tuple[list[Check], Path | None]:
     if store.file is not None and database.is_damaged(store.file, SECONDS_FOR_PAGES):  # also where no command looks yet
         return [_failed(f"{told}: {DAMAGED}")], None
     try:
-        haste = {variable: value for variable, value in HASTY.items() if variable not in SET_BY_USER}
+        haste = unless_users(HASTY)
         haste.setdefault("PGCONNECT_TIMEOUT", os.environ.get("PGCONNECT_TIMEOUT", "10"))
         asked = ("lesionflow.health.store:inspect_store", store.address, name)
         seen = asked_elsewhere(*asked, seconds=SECONDS, environment=haste)

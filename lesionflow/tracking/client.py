@@ -62,7 +62,7 @@ QUIET = {
 # The machine's load is kept with every training, and more often than every 10 seconds: a small one takes a minute.
 MEASURED = {"MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING": "true", "MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL": "5"}
 OWN_SETTINGS = PROMPT | QUIET | MEASURED
-SET_BY_USER = {name for name in OWN_SETTINGS if name in os.environ}  # these stay as they are
+set_here: set[str] = set()  # of these, by `set_variables`; what the user sets stays as it is
 
 
 def set_variables() -> set[str]:
@@ -72,13 +72,27 @@ def set_variables() -> set[str]:
     """
     missing = {name: value for name, value in OWN_SETTINGS.items() if name not in os.environ}
     os.environ.update(missing)
+    set_here.update(missing)
     return set(missing)
+
+
+def unset_variables(names: set[str]) -> None:
+    """Remove variables that `set_variables` set, and empty their set."""
+    while names:
+        name = names.pop()
+        os.environ.pop(name, None)
+        set_here.discard(name)
+
+
+def unless_users(settings: dict[str, str]) -> dict[str, str]:
+    """Return those of some settings of MLflow that the user has not set."""
+    return {name: value for name, value in settings.items() if name in set_here or name not in os.environ}
 
 
 @contextlib.contextmanager
 def patient() -> Iterator[None]:
     """Wait longer inside the block: a minute where nothing answers, four where a server accepts and stays silent."""
-    longer = {name: value for name, value in PATIENT.items() if name not in SET_BY_USER}
+    longer = unless_users(PATIENT)
     with kept_variables(longer):
         os.environ.update(longer)
         yield

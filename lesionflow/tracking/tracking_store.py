@@ -18,7 +18,15 @@ from urllib.parse import unquote
 from lesionflow.defaults import no_collection
 from lesionflow.errors import MissingError, RegistryError
 from lesionflow.storage.location import local_address, local_path, location_text
-from lesionflow.tracking.client import DEFAULT_STORE, NOT_MLFLOW, mlflow, registry_errors, set_variables, shown_address
+from lesionflow.tracking.client import (
+    DEFAULT_STORE,
+    NOT_MLFLOW,
+    mlflow,
+    registry_errors,
+    set_variables,
+    shown_address,
+    unset_variables,
+)
 from lesionflow.tracking.database import (
     ask_both,
     back_up,
@@ -33,6 +41,7 @@ from lesionflow.tracking.database import (
 _ADDRESS_VARIABLES = (
     "MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD",
 )  # fmt: skip
+# What the shell has, in which the commands of messages are given: MLflow sets the variable for this process later.
 _SET_BY_USER = os.environ.get(_ADDRESS_VARIABLES[0])
 # Where MLflow keeps addresses of artifacts: they are absolute, whatever was given.
 _ADDRESSES = {
@@ -139,8 +148,8 @@ def _kept_levels() -> Iterator[None]:
         while not _blocks and _levels:
             name, level = _levels.popitem()
             logging.getLogger(name).setLevel(level)
-        while not _blocks and _variables:
-            os.environ.pop(_variables.pop(), None)
+        if not _blocks:
+            unset_variables(_variables)
 
 
 @contextlib.contextmanager

@@ -137,9 +137,9 @@ def test_a_password_in_an_address_is_used_and_gets_into_no_message(password: str
 
 def test_patience_is_the_users_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
     retries, timeout = "MLFLOW_HTTP_REQUEST_MAX_RETRIES", "MLFLOW_HTTP_REQUEST_TIMEOUT"
-    monkeypatch.setattr(client, "SET_BY_USER", {retries})
-    monkeypatch.setenv(retries, "7")
-    monkeypatch.delenv(timeout, raising=False)
+    client.set_variables()
+    client.unset_variables({timeout, retries})
+    monkeypatch.setenv(retries, "7")  # also after lesionflow was imported, and used
     client.set_variables()
     assert (os.environ[retries], os.environ[timeout]) == ("7", "10")
     with client.patient():
