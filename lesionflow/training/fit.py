@@ -100,6 +100,17 @@ class Examples:
     soft_targets: np.ndarray | None = None
 
 
+@dataclass(frozen=True)
+class _Steps:
+    """The images of all training steps, drawn beforehand: arrays have `batch_size` rows for each step of each epoch."""
+
+    rows: np.ndarray  # int32 indices in the training part
+    kept: np.ndarray  # float32, the share that an image keeps when it is blended with the one before it in its batch
+    targets: np.ndarray  # (..., classes) float32, blended likewise
+    batch_size: int
+    in_epoch: int
+
+
 @explain_out_of_memory
 def fit(
     config: TrainingConfig,
@@ -126,9 +137,8 @@ def fit(
     members = np.concatenate([split.train, split.validation])  # the test part stays outside
     labels = examples.labels[members]
     train, validation = np.split(np.arange(len(members), dtype=np.int32), [len(split.train)])
-    batch_size, steps = _steps(config, len(train))
     told = one_hot(labels[train], classes) if examples.soft_targets is None else examples.soft_targets
-    sampled, targets = _sampled(config, labels[train], told, batch_size, steps)
+    steps = _drawn_steps(config, labels[train], told)
 
     with devices.across_devices(), _number_format(precision):
         store = PixelStore(pixels, members)
@@ -149,40 +159,21 @@ def fit(
         on_epoch(history[-1])
 
     # Other devices can mean other steps, and with them another schedule and another order.
-    belongs_to |= {"images in a step": batch_size, "steps in an epoch": steps}
+    belongs_to |= {"images in a step": steps.batch_size, "steps in an epoch": steps.in_epoch}
     if last:
         last.check(belongs_to)
     recording = keras.callbacks.LambdaCallback(on_epoch_end=record)
     with (
         devices.across_devices(),
-        CheckpointCallback(checkpoints, belongs_to, precision, store.table, best, history) as keeping,
+        CheckpointCallback(checkpoints, belongs_to, precision, store.table, best, history) as checkpointing,
     ):
-        _compile(learner, config, labels[train], classes, steps)
+        _compile(learner, config, labels[train], classes, steps.in_epoch)
         if last:
             restore(last, learner, store.table, best, averaged=bool(averaging))
         if not (last and last.ends(config.epochs, config.patience)):
-            done = len(history) * steps * batch_size  # images shown before
-            rows, weights = devices.in_whole_parts(validation, devices.device_count())
-            kept, truth = np.ones(len(rows), np.float32), one_hot(labels[rows], classes)
-            learner.fit(
-                *store.batches(sampled[0][done:], (sampled[1][done:],), targets[done:], batch_size)[:2],
-                batch_size=batch_size,
-                steps_per_epoch=steps,
-                initial_epoch=len(history),
-                epochs=config.epochs,
-                shuffle=False,
-                validation_data=store.batches(rows, (kept,), truth, 2 * batch_size, weights),
-                validation_batch_size=2 * batch_size,
-                callbacks=[
-                    SmallFirst(augmentation, config.small_epochs),
-                    *averaging,
-                    recording,
-                    best,
-                    keeping,
-                    *callbacks,
-                ],
-                verbose=0,
-            )
+            epochs, small_first = range(len(history), config.epochs), SmallFirst(augmentation, config.small_epochs)
+            in_order = [small_first, *averaging, recording, best, checkpointing, *callbacks]
+            _run_epochs(learner, store, steps, validation, one_hot(labels, classes), epochs, in_order)
 
     # The bundle's network is in float32 whatever the training was in: exported graphs have to be.
     trained = _built(config, examples)
@@ -194,18 +185,6 @@ def fit(
 def _built(config: TrainingConfig, examples: Examples, any_size: bool = False) -> keras.Model:
     height, width = (None, None) if any_size else examples.pixels.shape[1:3]
     return build_network(config.model, height, width, config.width, examples.classes)
-
-
-def _views(config: TrainingConfig) -> int:
-    """The number of views of each image in a batch."""
-    return 2 if config.consistency else 1
-
-
-def _steps(config: TrainingConfig, images: int) -> tuple[int, int]:
-    """How many images a step has, and how many steps an epoch."""
-    batch_size = devices.divisible(min(config.batch_size, images), devices.device_count() * _views(config))
-    steps = images // batch_size  # the rest is left out, so that all steps have the same shape
-    return batch_size, steps - steps % devices.steps_at_once(steps)
 
 
 def _learner(
@@ -258,22 +237,22 @@ def _number_format(precision: str) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def _sampled(
-    config: TrainingConfig, labels: np.ndarray, soft_targets: np.ndarray, batch_size: int, steps: int
-) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
-    """The images of every training step, drawn beforehand.
+def _views(config: TrainingConfig) -> int:
+    """The number of views of each image in a batch."""
+    return 2 if config.consistency else 1
 
-    labels: of the training part, (images,) int64, by which it is sampled; soft_targets: (images, classes).
-    Returns indices, int32, and the share that each image keeps when it is blended with the one before it in its batch,
-    float32, both (epochs * steps * batch_size,); and what to say blended likewise, (..., classes) float32.
-    """
-    generator = np.random.default_rng(config.seed)
-    views = _views(config)
+
+def _drawn_steps(config: TrainingConfig, labels: np.ndarray, soft_targets: np.ndarray) -> _Steps:
+    """Labels: of the training part, (images,) int64, by which it is sampled; soft_targets: (images, classes)."""
+    generator, views = np.random.default_rng(config.seed), _views(config)
+    batch_size = devices.divisible(min(config.batch_size, len(labels)), devices.device_count() * views)
+    in_epoch = len(labels) // batch_size  # the rest is left out, so that all steps have the same shape
+    in_epoch -= in_epoch % devices.steps_at_once(in_epoch)
     shown = batch_size // views  # different images in a step
     # With two views, an epoch has half of the images; the next one continues with the others.
     rounds = -(-config.epochs // views)
-    drawn = [epoch_indices(labels, config.balance, generator)[: steps * batch_size] for _ in range(rounds)]
-    indices = np.concatenate(drawn)[: config.epochs * steps * shown].astype(np.int32)
+    drawn = [epoch_indices(labels, config.balance, generator)[: in_epoch * batch_size] for _ in range(rounds)]
+    indices = np.concatenate(drawn)[: config.epochs * in_epoch * shown].astype(np.int32)
     targets, kept = soft_targets[indices], np.ones(len(indices), np.float32)
     if config.mixup:
         kept = generator.beta(config.mixup, config.mixup, len(indices)).astype(np.float32)
@@ -284,7 +263,34 @@ def _sampled(
         batches = values.reshape(-1, 1, shown, *values.shape[1:])
         return np.repeat(batches, views, axis=1).reshape(-1, *values.shape[1:])
 
-    return (in_views(indices), in_views(kept)), in_views(targets)
+    return _Steps(in_views(indices), in_views(kept), in_views(targets), batch_size, in_epoch)
+
+
+def _run_epochs(
+    learner: keras.Model,
+    store: PixelStore,
+    steps: _Steps,
+    validation: np.ndarray,
+    truth: np.ndarray,
+    epochs: range,
+    callbacks: list[keras.callbacks.Callback],
+) -> None:
+    """Train for some epochs, counted from 0; validation: rows of the store; truth: of all of its rows, one hot."""
+    done, size = epochs.start * steps.in_epoch * steps.batch_size, steps.batch_size
+    rows, weights = devices.in_whole_parts(validation, devices.device_count())
+    kept = np.ones(len(rows), np.float32)
+    learner.fit(
+        *store.batches(steps.rows[done:], (steps.kept[done:],), steps.targets[done:], size)[:2],
+        batch_size=size,
+        steps_per_epoch=steps.in_epoch,
+        initial_epoch=epochs.start,
+        epochs=epochs.stop,
+        shuffle=False,
+        validation_data=store.batches(rows, (kept,), truth[rows], 2 * size, weights),
+        validation_batch_size=2 * size,
+        callbacks=callbacks,
+        verbose=0,
+    )
 
 
 def one_hot(labels: np.ndarray, classes: int) -> np.ndarray:

@@ -53,12 +53,12 @@ class Small:
             history.append(EpochResult(epoch + 1, *[0.0] * 6))
             self.losses += [logs["loss"], logs["val_loss"]]
 
-        with CheckpointCallback(self.checkpoints, {}, "float32", self.table, self.best, history) as keeping:
+        with CheckpointCallback(self.checkpoints, {}, "float32", self.table, self.best, history) as saving:
             self.learner.fit(
                 shown[done:], one_hot(self.labels[shown[done:]], 7), batch_size=BATCH, steps_per_epoch=STEPS, epochs=4,
                 initial_epoch=len(history), shuffle=False, verbose=0,
                 validation_data=(np.arange(70, dtype=np.int32), one_hot(self.labels[:70], 7)),
-                callbacks=[self.averaging, keras.callbacks.LambdaCallback(on_epoch_end=record), self.best, keeping],
+                callbacks=[self.averaging, keras.callbacks.LambdaCallback(on_epoch_end=record), self.best, saving],
             )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from lesionflow.training import augmentation
 from lesionflow.training.callbacks import EarlyStopping
 from lesionflow.training.checkpoint import Checkpoint, Checkpoints, EpochResult
 from lesionflow.training.config import TrainingConfig
-from lesionflow.training.fit import Examples, _sampled, check_finite, explain_out_of_memory, fit, one_hot
+from lesionflow.training.fit import Examples, _drawn_steps, check_finite, explain_out_of_memory, fit, one_hot
 from lesionflow.training.objective import BalancedAccuracy
 from lesionflow.training.pixel_store import PixelLookup
 
@@ -96,8 +96,7 @@ def test_the_seed_says_what_is_shown_and_where_the_weights_begin() -> None:
     assert not all(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
 
     def indices(seed: int) -> np.ndarray:
-        (shown, _), _ = _sampled(dataclasses.replace(CONFIG, seed=seed), labels[:140], one_hot(labels[:140], 7), 16, 8)
-        return shown
+        return _drawn_steps(dataclasses.replace(CONFIG, seed=seed), labels[:140], one_hot(labels[:140], 7)).rows
 
     np.testing.assert_array_equal(indices(1), indices(1))
     assert (indices(1) != indices(2)).any()

@@ -5,18 +5,19 @@ import pytest
 
 from lesionflow.training.augmentation import Mixup
 from lesionflow.training.config import TrainingConfig
-from lesionflow.training.fit import _sampled, one_hot
+from lesionflow.training.fit import _drawn_steps, one_hot
 
 LABELS = np.repeat([0, 1, 2, 4, 5], [3, 5, 4, 6, 30])
-TAUGHT = one_hot(LABELS, 7)
+ONE_HOT = one_hot(LABELS, 7)
 BATCH, EPOCHS = 8, 3
 STEPS = len(LABELS) // BATCH
 
 
-def shown(soft_targets: np.ndarray = TAUGHT, **fields: object) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    config = TrainingConfig(epochs=EPOCHS, **fields).resolved("cnn", "quick")  # type: ignore[arg-type]
-    (indices, kept), targets = _sampled(config, LABELS, soft_targets, BATCH, STEPS)
-    return indices, kept, targets
+def shown(soft_targets: np.ndarray = ONE_HOT, **fields: object) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    given = TrainingConfig(epochs=EPOCHS, batch_size=BATCH, **fields)  # type: ignore[arg-type]
+    steps = _drawn_steps(given.resolved("cnn", "quick"), LABELS, soft_targets)
+    assert (steps.batch_size, steps.in_epoch) == (BATCH, STEPS)
+    return steps.rows, steps.kept, steps.targets
 
 
 def test_mixup_blends_with_the_image_before_in_training_only() -> None:
