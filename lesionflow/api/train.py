@@ -375,22 +375,9 @@ def _train(
                 write_description(description, folder)
                 tracking.log_files(folder, "data")
             for name in config.networks:
-                found = find_trained(runs[name]) if name in runs else None
-                if found:
-                    say(f"{name}: registered already as {found[0].label}", console=console)
-                    tell_kept(name, runs[name], console)
-                    delete_checkpoints(runs[name])  # it may have ended before it could
-                    if several:
-                        mark_finished(runs[name])
-                elif several:
-                    with tracking.run(name, experiment, nested=True, resumed=runs.get(name)) as its_run:
-                        tracking.log_setting(each[name].parameters(), images, split)
-                        tracking.log_configuration(_as_used(each[name]), registered_model)
-                        found = _train_one(each[name], its_run, material)
-                else:
-                    found = _train_one(each[name], run_id, material)
-                trained.append(found[0])
-                histories[name] = found[1]
+                whole = None if several else run_id
+                version, histories[name] = _find_or_train(each[name], material, experiment, whole, runs.get(name))
+                trained.append(version)
             best, verdict = _promote_best(trained)
             if several:
                 tracking.log_metrics({
@@ -413,6 +400,30 @@ def _warn_of_other_diagnoses(config: TrainingConfig, registered_model: str, cons
                 "this model cannot replace it; name another with --registered-model",
                 console=console, warning=True,
             )  # fmt: skip
+
+
+def _find_or_train(
+    config: TrainingConfig, material: Material, experiment: str, whole_run: str | None, begun_run: str | None
+) -> tuple[Version, History]:
+    """One network's version: the one that an interrupted training has registered already, or a new one.
+
+    whole_run: the training's, which is the network's own where it is the only one; None where it has a nested one;
+    begun_run: the network's in the interrupted training.
+    """
+    name = config.model
+    if begun_run and (found := find_trained(begun_run)):
+        say(f"{name}: registered already as {found[0].label}", console=material.console)
+        tell_kept(name, begun_run, material.console)
+        delete_checkpoints(begun_run)  # it may have ended before it could
+        if not whole_run:
+            mark_finished(begun_run)
+        return found
+    if whole_run:
+        return _train_one(config, whole_run, material)
+    with tracking.run(name, experiment, nested=True, resumed=begun_run) as run_id:
+        tracking.log_setting(config.parameters(), material.images, material.split)
+        tracking.log_configuration(_as_used(config), material.registered_model)
+        return _train_one(config, run_id, material)
 
 
 def _train_one(config: TrainingConfig, run_id: str, material: Material) -> tuple[Version, History]:

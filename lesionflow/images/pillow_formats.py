@@ -68,10 +68,10 @@ def open_with_pillow(kind: str, data: bytes, width: int, height: int) -> Picture
     """
     profile, note, narrow = check_png(data) if kind == "PNG" else (b"", "", False)
     image = _open(kind, data)
-    profile = profile or image.info.get("icc_profile") or b""
     if kind == "JPEG 2000":
-        profile = header_box(data, b"colr", (2, 3))[3:]
-    elif kind == "BMP":
+        return _decode_jpeg2000(data, image, width, height)
+    profile = profile or image.info.get("icc_profile") or b""
+    if kind == "BMP":
         _check_run_lengths_of_bmp(data)
         profile, note = _profile_of_bmp(data), joined(_check_size_of_bmp(data), _calibration_of_bmp(data))
     elif kind in ("AVIF", "HEIF"):
@@ -83,25 +83,9 @@ def open_with_pillow(kind: str, data: bytes, width: int, height: int) -> Picture
         if turned_by_exif(data, items):
             note = joined(note, "EXIF's orientation ignored: the file itself says nothing of turning")
     note = joined(_which(kind, data, image), note)
-    halvings = 0
-    if isinstance(image, Jpeg2KImageFile):
-        sampled, bits = check_jpeg2000(data, image.mode, profile)
-        if bits:
-            check_pixels(*image.size)
-            return Picture(load_deep(data, bits), 1, profile, note)
-        palette = palette_of(data)
-        # Between two numbers of a palette lies another colour, not one between theirs.
-        halvings = 0 if sampled or palette is not None else choose_resolution(image, data, width, height)
-    check_pixels(image.width >> halvings, image.height >> halvings)
+    check_pixels(*image.size)
     screen = image.tile[0][1] if kind == "GIF" else None
-    try:
-        image.load()
-    except OSError:
-        if not halvings:
-            raise
-        check_pixels(*image.size)
-        image = _open(kind, data)  # some tiles have fewer scales than the file says: decode it in full
-        image.load()
+    image.load()
     if kind in ("PNG", "BMP") and image.mode == "P":
         _check_palette(image)
     if kind == "PNG":
@@ -109,10 +93,6 @@ def open_with_pillow(kind: str, data: bytes, width: int, height: int) -> Picture
         scale_transparency(image, data[24])
         if narrow:
             image, note = full_range(image), joined(note, "brought to the full range")
-    elif kind == "JPEG 2000":
-        if palette is not None:  # in which Pillow 13 drops repeated colours
-            image = Image.fromarray(palette[np.minimum(image, len(palette) - 1)])
-        image = with_channels_in_order(image, header_box(data, b"cdef"))
     elif kind == "WEBP":
         _check_webp(data)
     elif kind == "GIF":
@@ -128,6 +108,31 @@ def open_with_pillow(kind: str, data: bytes, width: int, height: int) -> Picture
         image = Image.new("RGB", image.size)
         image.paste(part, screen[:2])
     return Picture(image, _orientation(kind, data, image), profile, note)
+
+
+def _decode_jpeg2000(data: bytes, image: Any, width: int, height: int) -> Picture:
+    """Image: the file, opened; width, height: of the frame, which decides at what resolution it is decoded."""
+    profile, note = header_box(data, b"colr", (2, 3))[3:], _which("JPEG 2000", data, image)
+    sampled, bits = check_jpeg2000(data, image.mode, profile)
+    if bits:
+        check_pixels(*image.size)
+        return Picture(load_deep(data, bits), 1, profile, note)
+    palette = palette_of(data)
+    # Between two numbers of a palette lies another colour, not one between theirs.
+    halvings = 0 if sampled or palette is not None else choose_resolution(image, data, width, height)
+    check_pixels(image.width >> halvings, image.height >> halvings)
+    try:
+        image.load()
+    except OSError:
+        if not halvings:
+            raise
+        check_pixels(*image.size)
+        image = _open("JPEG 2000", data)  # some tiles have fewer scales than the file says: decode it in full
+        image.load()
+    if palette is not None:  # in which Pillow 13 drops repeated colours
+        image = Image.fromarray(palette[np.minimum(image, len(palette) - 1)])
+    image = with_channels_in_order(image, header_box(data, b"cdef"))
+    return Picture(image, _orientation("JPEG 2000", data, image), profile, note)
 
 
 def _which(kind: str, data: bytes, image: Any) -> str:
