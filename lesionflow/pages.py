@@ -97,11 +97,11 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "
     return _part("table", header, rows, caption)
 
 
-def picture(figure: Figure, alternative: str, caption: str = "") -> Markup:
+def picture(figure: Figure, alternative: str) -> Markup:
     """A Matplotlib figure, with a text for those who cannot see it."""
     stream = io.BytesIO()
     figure.savefig(stream, format="png")
-    return image(stream.getvalue(), "png", alternative, caption)
+    return image(stream.getvalue(), "png", alternative)
 
 
 def image(content: bytes, kind: str, alternative: str, caption: str = "", width: int | None = None) -> Markup:

@@ -121,8 +121,8 @@ def test_the_ways_through_the_house_are_short_and_lead_there(number: int, most: 
     modules = [f"lesionflow.{name}" for name in re.findall(r"`([\w.]+)`", way)]
     graph = architecture.module_graph()
     assert 3 < len(modules) <= most
-    for place, module in enumerate(modules[1:], start=1):
-        before = modules[:place]
+    for index, module in enumerate(modules[1:], start=1):
+        before = modules[:index]
         assert any(module in graph[each] or each in graph[module] for each in before), module
 
 

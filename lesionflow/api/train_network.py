@@ -184,10 +184,10 @@ def fit_network(
         say(f"{title}: no complete checkpoint; starts with epoch 1", console=console)
 
     log, keep = _unstoppable(run_id, last, logged, console)
-    display, taught = TrainingDisplay(title, console), None
+    display, targets = TrainingDisplay(title, console), None
     if teaching:
-        taught = soft_targets(config, teaching.probabilities[split.train], images.labels[split.train])
-    examples = Examples(pixels, images.labels, split, len(images.label_set), taught)
+        targets = soft_targets(config, teaching.probabilities[split.train], images.labels[split.train])
+    examples = Examples(pixels, images.labels, split, len(images.label_set), targets)
     try:
         fitted = fit(
             config, examples, on_epoch=log, callbacks=(display,), checkpoints=Checkpoints(keep, last, images.digest),
@@ -385,7 +385,7 @@ def _unstoppable(
     its model could not be saved, either.
     """
     kept = last is not None
-    outage = CircuitBreaker(functools.partial(say, console=console))
+    breaker = CircuitBreaker(functools.partial(say, console=console))
     waiting: dict[int, Mapping[str, float]] = dict(enumerate(last.history, start=1)) if last else {}
 
     def log(result: EpochResult) -> None:
@@ -394,14 +394,14 @@ def _unstoppable(
             # An epoch of which the metrics were logged and the checkpoint was not kept is trained a second time.
             known = logged.get(epoch, {})
             missing = {key: value for key, value in metrics.items() if key not in known}
-            if missing and not outage.attempt(tracking.log_epoch, epoch, missing):
+            if missing and not breaker.attempt(tracking.log_epoch, epoch, missing):
                 break
             del waiting[epoch]
 
     def keep(checkpoint: Checkpoint) -> None:
         nonlocal kept
         try:
-            kept = outage.attempt(log_checkpoint, run_id, checkpoint) or kept
+            kept = breaker.attempt(log_checkpoint, run_id, checkpoint) or kept
         except StoreError as error:
             if not kept:
                 raise

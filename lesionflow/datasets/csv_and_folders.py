@@ -465,8 +465,8 @@ def _opened_as(base: Path, path: str) -> str:
         return os.path.join(base, path)
     here = path.replace("\\", "/")
     plain = (unicodedata.normalize(form, each) for each in (here, unquote(here)) for form in ("NFC", "NFD"))
-    places = [os.path.join(base, form) for form in dict.fromkeys((path, here, *plain))]
-    return next((place for place in places if is_there(place)), os.path.join(base, here))
+    candidates = [os.path.join(base, form) for form in dict.fromkeys((path, here, *plain))]
+    return next((path for path in candidates if is_there(path)), os.path.join(base, here))
 
 
 def one_label(table: pd.DataFrame, source: Path, words: LabelWords, may_be_empty: bool = False) -> pd.Series:

@@ -104,7 +104,7 @@ def made_of_others(files: Sequence[str], folder: Path) -> set[str]:
     Examples are masks: `ISIC_0000001_segmentation.png` beside `ISIC_0000001.jpg`, `masks/1.png` beside `images/1.jpg`.
     """
     start = len(str(folder)) + 1
-    folders = {place: _is_of_made(place[start:]) for place in {os.path.dirname(file) for file in files}}
+    folders = {each: _is_of_made(each[start:]) for each in {os.path.dirname(file) for file in files}}
     told = [(file, stem(file), folders[os.path.dirname(file)]) for file in files]
     originals = {name for _, name, is_made in told if not is_made}
     return {file for file, name, is_made in told if (is_made and name in originals) or _original(name) in originals}
@@ -181,10 +181,10 @@ def with_files(table: pd.DataFrame, source: Path, incomplete: bool, warnings: li
     if not there.all():
         packed = _packed([file for file, _ in named[~there]], base, broken, warnings)
         packed |= _rows_of_parquet([file for file, _ in named[~there] if file not in packed], base)
-        places = [
+        packed_paths = [
             packed.get(file, file) + path[len(file) :] for path, (file, _) in zip(table["path"], named, strict=True)
         ]
-        table["path"], there = places, there | named.map(lambda each: each[0] in packed)
+        table["path"], there = packed_paths, there | named.map(lambda each: each[0] in packed)
         named = table["path"].map(file_and_frame)
     if missing := table["path"][~there].tolist():
         told = f"{counted(len(missing), 'image', 'is', 'are', of=len(table))} not there"
@@ -221,11 +221,11 @@ def _packed(files: Sequence[str], base: Path, broken: list[str], warnings: list[
     for archive in sorted(filter(is_archive, archives)):
         for image in _images_in(archive, broken):
             for folder in (archive.parent, archive.with_suffix("")):
-                place = composed(os.path.normpath(folder / image[len(str(archive)) + 1 :]))
-                if place in wanted:
-                    found.setdefault(wanted[place], []).append(image)
+                file = composed(os.path.normpath(folder / image[len(str(archive)) + 1 :]))
+                if file in wanted:
+                    found.setdefault(wanted[file], []).append(image)
     warnings += _check_same(found)
-    return {file: places[0] for file, places in found.items()}
+    return {file: images[0] for file, images in found.items()}
 
 
 def _rows_of_parquet(files: Sequence[str], base: Path) -> dict[str, str]:
@@ -242,7 +242,7 @@ def _rows_of_parquet(files: Sequence[str], base: Path) -> dict[str, str]:
         file: [row for row in rows.get(stem(file), ()) if row.startswith(start[os.path.dirname(file)])]
         for file in files
     }
-    return {file: places[0] for file, places in found.items() if len(places) == 1}
+    return {file: of_file[0] for file, of_file in found.items() if len(of_file) == 1}
 
 
 def _why_not_there(path: str, base: Path) -> str:
@@ -359,7 +359,7 @@ def _what_to_do(missing: Sequence[str], files_of: Mapping[str, object], folder: 
 
 def _may_lie_in(folder: Path) -> str:
     """The end of a message about images that are not there: other archives, or Parquet, in a folder or below it."""
-    files = sorted(file for place in ("*", "*/*") for file in folder.glob(place))
+    files = sorted(file for pattern in ("*", "*/*") for file in folder.glob(pattern))
     if packed := [str(file) for file in files if file.name.lower().endswith(_PACKED)]:
         return f"; they may lie in {first_few(packed)}: unpack what is packed"
     tables = [file for file in files if file.suffix.lower() in PARQUET_SUFFIXES]

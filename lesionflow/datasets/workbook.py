@@ -105,9 +105,9 @@ def _fill_uncalculated(file: Path, sheets: Mapping[str, pd.DataFrame]) -> None:
         for name, cells in sheets.items():
             found = [each for row in book[name].rows for each in row if each.data_type == "f"]
             formulas = {(each.row - 1, each.column - 1): str(each.value) for each in found if each.row <= len(cells)}
-            if all(cells.iat[place] in ("", "0") for place in formulas):
-                for place, formula in formulas.items():
-                    cells.iat[place] = TEXT_FORMULA.sub(r"\1", formula)
+            if all(cells.iat[position] in ("", "0") for position in formulas):
+                for position, formula in formulas.items():
+                    cells.iat[position] = TEXT_FORMULA.sub(r"\1", formula)
 
 
 def _below_header(cells: pd.DataFrame) -> pd.DataFrame | None:

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lesionflow.defaults import one_thread_a_product
+from lesionflow.diagnoses import LabelSet
 from lesionflow.model.card import Estimate
 from lesionflow.model.prediction import TRUSTED, LabelledPredictions
 
@@ -59,19 +61,49 @@ def resampled_sums(lesion_ids: np.ndarray, columns: np.ndarray, resamples: int, 
     return np.concatenate([counts @ by_lesion for counts in draw_lesions(len(lesions), resamples, seed)])
 
 
+@dataclass(frozen=True)
+class Kinds:
+    """All that metrics may count images by. Images that agree in it are of one kind, and are counted together.
+
+    Of images, or of one image of each kind: (images,) or (kinds,) each.
+    """
+
+    labels: np.ndarray  # int64, the true diagnosis
+    called: np.ndarray  # int64
+    most_probable: np.ndarray  # int64
+    malignant: np.ndarray  # bool, at the operating point
+    trusted: np.ndarray  # bool, whether the call is not referred
+    label_set: LabelSet
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def is_malignant(self) -> np.ndarray:
+        """Whether the true diagnosis is malignant."""
+        return np.isin(self.labels, self.label_set.malignant_indices)
+
+
+def kinds_of(predictions: LabelledPredictions) -> Kinds:
+    """What images can be counted by."""
+    return Kinds(
+        predictions.labels, predictions.called, predictions.probabilities.argmax(axis=1), predictions.malignant,
+        predictions.refer == TRUSTED, predictions.label_set,
+    )  # fmt: skip
+
+
 class Tally:
     """Counts, sums and curves of images under several weightings, from which every metric is computed.
 
-    All that metrics count depends on an image's diagnosis, its call, its most probable diagnosis and two flags. The
-    images that agree in these are one kind: `labels`, `called` and so on are of one image of each kind, and so are the
-    masks that `count` and `share` take.
+    `labels`, `called` and `most_probable` are of one image of each of its `Kinds`, as are the masks that `count` and
+    `share` take.
     """
 
     def __init__(self, source: _Source, weights: np.ndarray) -> None:
         """weights: (weightings, units), how often each unit counts."""
         self.kinds = source.kinds
         self.labels, self.called, self.label_set = self.kinds.labels, self.kinds.called, self.kinds.label_set
-        self.most_probable = self.kinds.probabilities.argmax(axis=1)
+        self.most_probable = self.kinds.most_probable
         sums = weights @ source.sums
         self._log_loss, self._brier, self._gaps = sums[:, 0], sums[:, 1], sums[:, 2:]
         self._source, self._weights = source, np.ascontiguousarray(weights.T, dtype=source.product)
@@ -201,15 +233,12 @@ class _Source:
         whole = not exact and np.bincount(unit_of).max() * self.units < _EXACT_IN_FLOAT32
         self.product: type[np.generic] = np.float32 if whole else np.float64
         self.counts: type[np.generic] = np.int32 if whole else np.float64
-        seen = np.stack([
-            predictions.labels, predictions.called, predictions.probabilities.argmax(axis=1), predictions.malignant,
-            predictions.refer == TRUSTED,
-        ], axis=1)  # fmt: skip
-        diagnoses = len(predictions.label_set)
+        images, diagnoses = kinds_of(predictions), len(predictions.label_set)
+        seen = (images.labels, images.called, images.most_probable, images.malignant, images.trusted)
         width = np.array([diagnoses, diagnoses, diagnoses, 2, 2])
-        keys = seen @ np.append(np.cumprod(width[:0:-1])[::-1], 1)
+        keys = np.stack(seen, axis=1) @ np.append(np.cumprod(width[:0:-1])[::-1], 1)
         _, first, kind = np.unique(keys, return_index=True, return_inverse=True)
-        self.kinds = predictions.take(first)
+        self.kinds = kinds_of(predictions.take(first))
         self.kind_of = self._by_unit(kind, len(first))
         parts = np.concatenate([image_losses(predictions), calibration_gaps(predictions)], axis=1)
         self.sums = np.stack([np.bincount(unit_of, part, self.units) for part in parts.T], axis=1)

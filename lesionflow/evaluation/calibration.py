@@ -204,9 +204,7 @@ def coverage_curve(predictions: LabelledPredictions) -> CoverageCurve:
     found = np.cumsum(right)[ends]
 
     sizes = np.diff(ends, prepend=-1)
-    risk = np.repeat(
-        1 - np.diff(found, prepend=0.0) / sizes, sizes
-    )  # (images,): an image's share of its equals' errors
+    risk = np.repeat(1 - np.diff(found, prepend=0.0) / sizes, sizes)  # (images,): its share of its equals' errors
     aurc = float((np.cumsum(risk) / np.arange(1, len(risk) + 1)).mean())
     return CoverageCurve(kept / len(labels), confidence[ends], found / kept, recalls.mean(axis=1), aurc)
 

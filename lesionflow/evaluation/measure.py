@@ -14,6 +14,7 @@ from lesionflow.evaluation.bootstrap import (
     calibration_interval,
     confidence_bins,
     interval,
+    kinds_of,
     ratio,
     resampled_tallies,
     tallies,
@@ -160,7 +161,7 @@ def _rests_on(
     if metric.cases is not None:
         cases = metric.cases(predictions)
         return min(lesions(cases), lesions(~cases))
-    return lesions(np.ones(len(predictions), bool) if metric.share is None else metric.share(predictions)[1])
+    return lesions(np.ones(len(predictions), bool) if metric.share is None else metric.share(kinds_of(predictions))[1])
 
 
 def effective_size(weights: np.ndarray) -> float:

@@ -10,10 +10,10 @@ import numpy as np
 
 from lesionflow.diagnoses import HAM10000, LabelSet
 from lesionflow.errors import counted
-from lesionflow.evaluation.bootstrap import MALIGNANT, Tally
+from lesionflow.evaluation.bootstrap import MALIGNANT, Kinds, Tally
 from lesionflow.evaluation.plots import FEW
 from lesionflow.model.card import Estimate
-from lesionflow.model.prediction import TRUSTED, LabelledPredictions
+from lesionflow.model.prediction import LabelledPredictions
 
 FEWEST_LESIONS = 5  # of a diagnosis: what ranks fewer of them against the rest has no interval
 INTERVAL_RULE = (
@@ -58,13 +58,13 @@ class Metric:
     """A metric of a model on some images."""
 
     name: str  # in cards, in JSON and in MLflow
-    words: str  # for people
+    display_name: str  # for people
     short: str = ""  # the same where there is little room: at most 20 characters
     better: Better = Better.HIGHER
     headline: str = ""  # above its value at the top of a page, where that is not `short`
     shown: frozenset[Place] = frozenset()
     # One of these two. A share is of images among others, and has an exact interval where it is 0 or 1.
-    share: Callable[[LabelledPredictions], Masks] | None = field(default=None, repr=False)
+    share: Callable[[Kinds], Masks] | None = field(default=None, repr=False)
     compute: Callable[[Tally], np.ndarray] | None = field(default=None, repr=False)
     # Which images a ranking is of, against the rest, and whether it is a mean over pairs of these and those.
     cases: Callable[[LabelledPredictions], np.ndarray] | None = field(default=None, repr=False)
@@ -85,10 +85,10 @@ class OfDiagnosis:
     """A one-against-rest metric of each diagnosis: `name_mel`, and so on."""
 
     name: str
-    words: str
+    display_name: str
     shown: frozenset[Place] = frozenset()
     shown_not_to_miss: frozenset[Place] = frozenset()  # only that of the diagnosis that must not be missed
-    share: Callable[[LabelledPredictions, int], Masks] | None = field(default=None, repr=False)
+    share: Callable[[Kinds, int], Masks] | None = field(default=None, repr=False)
     compute: Callable[[Tally, int], np.ndarray] | None = field(default=None, repr=False)
     of_pairs: bool = False
 
@@ -97,8 +97,8 @@ class OfDiagnosis:
         diagnosis, share, compute = labels.names[index], self.share, self.compute
         return Metric(
             f"{self.name}_{diagnosis}",
-            f"{self.words} of {diagnosis}",
-            f"{short_full_name(labels, diagnosis)} {self.words}",
+            f"{self.display_name} of {diagnosis}",
+            f"{short_full_name(labels, diagnosis)} {self.display_name}",
             shown=self.shown | (self.shown_not_to_miss if diagnosis == labels.not_to_miss else frozenset()),
             share=None if share is None else lambda images: share(images, index),
             compute=None if compute is None else lambda tally: compute(tally, index),
@@ -113,7 +113,7 @@ def short_full_name(labels: LabelSet, diagnosis: str) -> str:
     return labels.full_names[diagnosis].partition(" / ")[0].partition(" (")[0]
 
 
-def _all(images: LabelledPredictions) -> np.ndarray:
+def _all(images: Kinds) -> np.ndarray:
     return np.ones(len(images), dtype=bool)
 
 
@@ -188,7 +188,7 @@ TABLE: tuple[Metric | OfDiagnosis, ...] = (
     ),
     Metric(
         "accuracy_of_most_probable", "accuracy of the most probable diagnosis",
-        share=lambda images: (images.probabilities.argmax(axis=1) == images.labels, _all(images)),
+        share=lambda images: (images.most_probable == images.labels, _all(images)),
     ),
     Metric(
         "balanced_accuracy_of_most_probable", "balanced accuracy of the most probable diagnosis",
@@ -247,12 +247,12 @@ TABLE: tuple[Metric | OfDiagnosis, ...] = (
     Metric(
         "referred", "share of images referred", better=Better.NEITHER,
         shown=_places(_P.RUNS),
-        share=lambda images: (images.refer != TRUSTED, _all(images)),
+        share=lambda images: (~images.trusted, _all(images)),
     ),
     Metric(
         "accuracy_of_trusted", "accuracy of the calls that are not referred",
         shown=_places(_P.RUNS),
-        share=lambda images: (images.called == images.labels, images.refer == TRUSTED),
+        share=lambda images: (images.called == images.labels, images.trusted),
     ),
     OfDiagnosis(
         "sensitivity", "sensitivity",
@@ -303,10 +303,10 @@ def in_words(name: str) -> str:
     """The display name of a metric; an unknown name is returned without its underscores."""
     for entry in (*metrics_of().values(), *TABLE):
         if isinstance(entry, Metric) and entry.name == name:
-            return entry.words
+            return entry.display_name
     for each in OF_DIAGNOSIS:
         if name.startswith(f"{each.name}_"):
-            return f"{each.words} of {name.removeprefix(f'{each.name}_')}"
+            return f"{each.display_name} of {name.removeprefix(f'{each.name}_')}"
     return name.replace("_", " ")
 
 

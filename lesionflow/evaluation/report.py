@@ -45,9 +45,8 @@ class Evaluation:
     slices: Sequence[Slice] = field(default=(), repr=False)
     gaps: Sequence[Gap] = field(default=(), repr=False)
     warnings: tuple[str, ...] = ()  # from the caller, above all about lesions that the model was trained on
-    uncalibrated: np.ndarray | None = field(
-        default=None, repr=False
-    )  # (images, diagnoses) probabilities without the calibration
+    # Probabilities without the calibration: (images, diagnoses).
+    uncalibrated: np.ndarray | None = field(default=None, repr=False)
     averaged: bool = False  # over flips and quarter turns
     resamples: int = 2000  # of the bootstrap
     seed: int = 0  # its own

@@ -86,8 +86,8 @@ def _headline(evaluation: Evaluation) -> list[tuple[str, str, str]]:
     metrics = shown_at(Place.HEADLINE, evaluation.predictions.label_set)
     shown = [(metric.name, metric.headline or metric.short) for metric in metrics]
     return [
-        (f"{words[:1].upper()}{words[1:]}", f"{evaluation.metrics[name].value:.3f}", _beside(evaluation, name))
-        for name, words in shown
+        (f"{label[:1].upper()}{label[1:]}", f"{evaluation.metrics[name].value:.3f}", _beside(evaluation, name))
+        for name, label in shown
         if name in evaluation.metrics
     ]
 
@@ -141,18 +141,18 @@ def _by_diagnosis(evaluation: Evaluation) -> Markup:
         + [_two_lines(evaluation.metrics.get(f"{metric.name}_{diagnosis}")) for metric in OF_DIAGNOSIS]
         for diagnosis, count in zip(labels.names, counts, strict=True)
     ]
-    header = ["diagnosis", evaluation.unit, *(metric.words.replace(" ", "\n") for metric in OF_DIAGNOSIS)]
+    header = ["diagnosis", evaluation.unit, *(metric.display_name.replace(" ", "\n") for metric in OF_DIAGNOSIS)]
     return pages.table(header, rows, "Each diagnosis against the rest, with 95% intervals")
 
 
 def _changes(found: Stability) -> Markup:
-    rows = [[moved.words, _two_lines(moved.calls, 3), _two_lines(moved.flags, 3)] for moved in found.changes]
+    rows = [[moved.display_name, _two_lines(moved.calls, 3), _two_lines(moved.flags, 3)] for moved in found.changes]
     return pages.table(["change", "calls\nthat differ", "flags\nthat differ"], rows, "Shares, with 95% intervals")
 
 
 def _scores(shift: Shift, unit: str) -> Markup:
     rows = [
-        [score.words, f"{score.here:.3f}", f"{score.validation:.3f}", _two_lines(score.difference, 3),
+        [score.display_name, f"{score.here:.3f}", f"{score.validation:.3f}", _two_lines(score.difference, 3),
          _two_lines(score.same_mix, 3), f"{score.distance:.2f}"]
         for score in shift.scores
     ]  # fmt: skip
@@ -185,7 +185,7 @@ def _two_lines(estimate: Estimate | None, digits: int = 2) -> str:
 def _metrics_table(evaluation: Evaluation, shown: Sequence[Metric], caption: str) -> Markup:
     def row(metric: Metric) -> list[str]:
         if (estimate := evaluation.metrics.get(metric.name)) is None:
-            return [metric.words, "not defined", "", ""]
-        return [metric.words, *("–" if np.isnan(number) else f"{number:.3f}" for number in estimate)]
+            return [metric.display_name, "not defined", "", ""]
+        return [metric.display_name, *("–" if np.isnan(number) else f"{number:.3f}" for number in estimate)]
 
     return pages.table(["metric", "value", "from", "to"], [row(metric) for metric in shown], caption)

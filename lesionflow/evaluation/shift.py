@@ -23,7 +23,7 @@ class ScoreShift:
     """The distribution of one score on these images and on the validation part."""
 
     name: str
-    words: str
+    display_name: str
     here: float  # mean
     validation: float  # mean
     difference: Estimate  # of the means, here minus validation
@@ -84,7 +84,7 @@ def measure_shift(
 
 
 def _score_shift(
-    name: str, words: str, here: np.ndarray, there: np.ndarray, ours: LabelledPredictions, theirs: LabelledPredictions
+    name: str, label: str, here: np.ndarray, there: np.ndarray, ours: LabelledPredictions, theirs: LabelledPredictions
 ) -> ScoreShift:
     mean, resampled, by_diagnosis = _means(ours, here)
     of_validation, of_resamples, validation_by_diagnosis = _means(theirs, there, seed=1)
@@ -103,7 +103,7 @@ def _score_shift(
     both = np.sort(np.concatenate([here, there]))
     functions = [np.searchsorted(np.sort(each), both, side="right") / len(each) for each in (here, there)]
     distance = float(np.abs(functions[0] - functions[1]).max())
-    return ScoreShift(name, words, mean, of_validation, difference, same_mix, distance)
+    return ScoreShift(name, label, mean, of_validation, difference, same_mix, distance)
 
 
 def _means(predictions: LabelledPredictions, score: np.ndarray, seed: int = 0) -> tuple[float, np.ndarray, np.ndarray]:

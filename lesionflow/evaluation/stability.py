@@ -35,7 +35,7 @@ class Change:
     """A change of an image that does not change the lesion."""
 
     name: str  # in JSON, in cards and in MLflow
-    words: str
+    display_name: str
     make: Callable[[Image.Image, np.random.Generator], Image.Image]
 
 
@@ -96,7 +96,7 @@ class Moved:
     """The shares of calls and flags that one change moves, with 95 % intervals from a bootstrap over lesions."""
 
     name: str
-    words: str
+    display_name: str
     calls: Estimate  # share of images whose called diagnosis changes
     flags: Estimate  # share of images that become malignant, or no longer are
 
@@ -211,7 +211,7 @@ def _counted(moved: np.ndarray, lesion_ids: np.ndarray, changes: Sequence[Change
         for value, each in zip(values, resampled.T, strict=True)
     ]
     of_changes = (
-        Moved(change.name, change.words, found[2 + 2 * index], found[3 + 2 * index])
+        Moved(change.name, change.display_name, found[2 + 2 * index], found[3 + 2 * index])
         for index, change in enumerate(changes)
     )
     return Stability(images, lesions, seed, found[0], found[1], tuple(of_changes))

@@ -236,10 +236,10 @@ def _unread_file(image: Image.Image) -> bytes:
     waiting = getattr(image, "tile", None) or image.format in _WITHOUT_TILES
     if file is None or file.closed or not waiting or image.tell() > 0:
         return b""
-    place = file.tell()
+    position = file.tell()
     file.seek(0)
     data: bytes = file.read(MAXIMUM_BYTES + 1)  # a byte more than `decode` allows
-    file.seek(place)
+    file.seek(position)
     return data
 
 

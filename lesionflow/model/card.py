@@ -94,18 +94,13 @@ class Card:
     split_seed: int  # what the split was drawn with
     split_fractions: tuple[float, float, float]  # the shares of lesions in training, validation and test
     prior: tuple[float, ...] = ()  # each diagnosis's share of the training images; equal ones unless given
-    calibrations: dict[str, Calibration] = field(
-        default_factory=lambda: {SINGLE: Calibration()}, repr=False
-    )  # of single and tta
-    metrics: dict[str, dict[str, Estimate]] = field(
-        default_factory=dict, repr=False
-    )  # part of the split -> metric -> value
+    # of single and tta
+    calibrations: dict[str, Calibration] = field(default_factory=lambda: {SINGLE: Calibration()}, repr=False)
+    metrics: dict[str, dict[str, Estimate]] = field(default_factory=dict, repr=False)  # part -> metric -> value
     training: dict[str, Any] = field(default_factory=dict, repr=False)  # the configuration and what came of it
     versions: dict[str, str] = field(default_factory=dict, repr=False)  # of the packages that it was trained with
     licence: str = ""  # of the training images, where it is known; it binds the use of the model
-    labels: LabelSet = field(
-        default=HAM10000, repr=False
-    )  # the diagnoses in the order of the outputs, which are malignant, words that mean each
+    labels: LabelSet = field(default=HAM10000, repr=False)  # the diagnoses, in the order of the outputs
     pixels_version: int = PIXELS_VERSION  # of how images become pixels; 1 and 2 differ little, others are refused
     format: int = CARD_FORMAT  # of the card itself
     digests: dict[str, str] = field(default_factory=dict, repr=False)  # file name -> SHA-256

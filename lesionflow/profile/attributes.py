@@ -81,9 +81,9 @@ def age_decades(values: np.ndarray) -> np.ndarray:
 
 def crosstab_of_ages(values: np.ndarray, diagnoses: np.ndarray, names: Sequence[str]) -> Crosstab:
     """How many images have which age band and diagnosis, the youngest first."""
-    crossed = crosstab(age_decades(values), diagnoses, names)
-    order = sorted(crossed, key=lambda band: (band == UNKNOWN, int(band.split("-")[0]) if band != UNKNOWN else 0))
-    return {band: crossed[band] for band in order}
+    cells = crosstab(age_decades(values), diagnoses, names)
+    order = sorted(cells, key=lambda band: (band == UNKNOWN, int(band.split("-")[0]) if band != UNKNOWN else 0))
+    return {band: cells[band] for band in order}
 
 
 def describe_ages(values: np.ndarray, diagnoses: np.ndarray, image_ids: np.ndarray) -> Ages:
@@ -118,21 +118,21 @@ def contradictions(table: pd.DataFrame, column: str) -> list[Contradiction]:
     ]
 
 
-def shares(crossed: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, float]]:
+def shares(cells: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, float]]:
     """The share of each value among a diagnosis's images with a known one; diagnoses without any are left out."""
-    known = {value: counts for value, counts in crossed.items() if value != UNKNOWN}
+    known = {value: counts for value, counts in cells.items() if value != UNKNOWN}
     names = next(iter(known.values()), {})
     totals = {dx: sum(counts[dx] for counts in known.values()) for dx in names}
     return {value: {dx: counts[dx] / totals[dx] for dx in names if totals[dx]} for value, counts in known.items()}
 
 
-def widest_gap(crossed: Mapping[str, Mapping[str, int]]) -> tuple[str, str, float, str, float] | None:
+def widest_gap(cells: Mapping[str, Mapping[str, int]]) -> tuple[str, str, float, str, float] | None:
     """The value whose share differs most between diagnoses: value, diagnosis and share at most, and at least.
 
     None where fewer than two diagnoses have known values.
     """
     gaps = []
-    for value, by_diagnosis in shares(crossed).items():
+    for value, by_diagnosis in shares(cells).items():
         high, low = max(by_diagnosis, key=by_diagnosis.__getitem__), min(by_diagnosis, key=by_diagnosis.__getitem__)
         if high != low:
             gaps.append((value, high, by_diagnosis[high], low, by_diagnosis[low]))

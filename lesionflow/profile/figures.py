@@ -88,9 +88,9 @@ def ages_picture(description: Description) -> Figure | None:
 
 def shares_picture(description: Description, column: str) -> Figure | None:
     """The share of each value among a diagnosis's images, as a table in shades of grey; None without known values."""
-    crossed = _commonest(description.columns[column])
-    by_value = shares(crossed)
-    gap = widest_gap({value: counts for value, counts in crossed.items() if value != _OTHERS})
+    cells = _commonest(description.columns[column])
+    by_value = shares(cells)
+    gap = widest_gap({value: counts for value, counts in cells.items() if value != _OTHERS})
     if not by_value:
         return None
     value, high, most, low, least = gap or (next(iter(by_value)), "", 0.0, "", 0.0)
@@ -210,14 +210,14 @@ def _figure(height: float, message: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _commonest(crossed: Crosstab) -> Mapping[str, Mapping[str, int]]:
+def _commonest(cells: Crosstab) -> Mapping[str, Mapping[str, int]]:
     """The commonest values, and the sum of the others."""
-    known = [value for value in crossed if value != UNKNOWN]
+    known = [value for value in cells if value != UNKNOWN]
     if len(known) <= MAXIMUM_VALUES:
-        return crossed
+        return cells
     rest = known[MAXIMUM_VALUES:]
-    kept: dict[str, Mapping[str, int]] = {value: crossed[value] for value in known[:MAXIMUM_VALUES]}
-    return kept | {_OTHERS: {dx: sum(crossed[value][dx] for value in rest) for dx in crossed[known[0]]}}
+    kept: dict[str, Mapping[str, int]] = {value: cells[value] for value in known[:MAXIMUM_VALUES]}
+    return kept | {_OTHERS: {dx: sum(cells[value][dx] for value in rest) for dx in cells[known[0]]}}
 
 
 def _show(row: Sequence[Axes], paths: Sequence[str]) -> None:

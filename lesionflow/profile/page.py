@@ -119,10 +119,10 @@ def _metadata(description: Description) -> Iterator[Markup]:
         figure = figures.ages_picture(description) if column == "age" else figures.shares_picture(description, column)
         if figure is not None:
             yield picture(figure, f"{name} by diagnosis; the numbers are in the table below")
-        crossed = description.columns[column]
+        cells = description.columns[column]
         rows = [
             (value, *(f"{counts[dx]:,}" for dx in names), f"{sum(counts.values()):,}")
-            for value, counts in crossed.items()
+            for value, counts in cells.items()
         ]
         yield _first_rows((name, *names, "all"), rows, f"Images by {name}")
     figure = figures.missing_picture(description)

@@ -46,7 +46,7 @@ class Encoding:
             with no_collection():  # rows refer to nothing that refers to them
                 rows = self.job.rows(shards)
                 piece = (
-                    whole_file(rows, self.options) if self.whole_files else _piece(list(rows), encoder, self.options)
+                    encode_file(rows, self.options) if self.whole_files else _piece(list(rows), encoder, self.options)
                 )
             yield piece
 
@@ -68,7 +68,7 @@ def write_pieces(pieces: Iterable[Piece], file: BinaryIO, options: ReportLayout)
     return counts
 
 
-def whole_file(rows: Iterable[Row], options: ReportLayout) -> Piece:
+def encode_file(rows: Iterable[Row], options: ReportLayout) -> Piece:
     """Encode rows as a file of its own."""
     stream = io.BytesIO()
     return write_pieces(encode_rows(rows, options), stream, options), stream.getvalue()

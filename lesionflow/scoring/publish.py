@@ -29,7 +29,7 @@ from lesionflow.model.card import AVERAGED, SINGLE, Card, parse_card
 from lesionflow.model.columns import path_with_frame, utf8
 from lesionflow.model.prediction import Row
 from lesionflow.scoring.config import ISIC, OMITTED, ReportConfig
-from lesionflow.scoring.encoding import Encoding, encode_job, encode_rows, shard_groups, whole_file, write_pieces
+from lesionflow.scoring.encoding import Encoding, encode_file, encode_job, encode_rows, shard_groups, write_pieces
 from lesionflow.scoring.grouping import Groups, Ranks, Rows, check_groups, with_group_columns
 from lesionflow.scoring.job import RunInfo, remove_job
 from lesionflow.scoring.report import (
@@ -347,7 +347,7 @@ def _write_report(
     pieces = encode_job(Encoding(job, options, destination.is_folder), groups, processes)
     if rows is not None:
         groups = [job.shards]
-        pieces = iter([whole_file(rows(), options)]) if destination.is_folder else encode_rows(rows(), options)
+        pieces = iter([encode_file(rows(), options)]) if destination.is_folder else encode_rows(rows(), options)
     if destination.is_folder:
         counts = Counts.of(job.labels)
         folder = destination.location if isinstance(destination.location, Url) else partial

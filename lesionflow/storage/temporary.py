@@ -32,9 +32,9 @@ def temporary_folder(kind: str = "") -> Iterator[Path]:
     """
     with contextlib.ExitStack() as held:
         with os_errors_as(StoreError, "no folder for temporary files can be written", "set TMPDIR to one"):
-            place = Path(tempfile.gettempdir())
-            _sweep_once(place)
-            folder = held.enter_context(claimed_folder(place, f"{PREFIX}{kind}-" if kind else PREFIX))
+            parent = Path(tempfile.gettempdir())
+            _sweep_once(parent)
+            folder = held.enter_context(claimed_folder(parent, f"{PREFIX}{kind}-" if kind else PREFIX))
         try:
             yield folder
         except OSError as error:
@@ -44,12 +44,12 @@ def temporary_folder(kind: str = "") -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def claimed_folder(place: Path, start: str) -> Iterator[Path]:
+def claimed_folder(parent: Path, start: str) -> Iterator[Path]:
     """A new folder whose name starts with a text; it is removed after the block.
 
     Where the process is killed before, `remove_left_behind` removes it. Raises `OSError`.
     """
-    folder = Path(tempfile.mkdtemp(dir=place, prefix=start))
+    folder = Path(tempfile.mkdtemp(dir=parent, prefix=start))
     lock = None
     try:
         lock = _locked(folder)
@@ -98,12 +98,12 @@ def _locked(folder: Path) -> BinaryIO | None:
     return None
 
 
-def remove_left_behind(place: Path, pattern: str) -> None:
+def remove_left_behind(parent: Path, pattern: str) -> None:
     """Remove the claimed folders of processes of this user on this machine that were killed, by pattern of names."""
     with contextlib.suppress(ImportError, OSError):
         import fcntl
 
-        for lock in place.glob(f"{pattern}/{_LOCK}"):
+        for lock in parent.glob(f"{pattern}/{_LOCK}"):
             with contextlib.suppress(OSError):
                 there = os.lstat(lock)
                 if there.st_uid == os.getuid() and stat.S_ISREG(there.st_mode):  # others may put anything here
@@ -114,5 +114,5 @@ def remove_left_behind(place: Path, pattern: str) -> None:
 
 
 @functools.cache  # once in a process, which makes many
-def _sweep_once(place: Path) -> None:
-    remove_left_behind(place, f"{PREFIX}*")
+def _sweep_once(parent: Path) -> None:
+    remove_left_behind(parent, f"{PREFIX}*")

@@ -105,11 +105,11 @@ def picture(graph: dict[str, set[str]]) -> str:
     rows = levels(rooms)
     counts = {room: sum(room_of(name) == room for name in graph if name != PACKAGE.name) for room in rooms}
     width = max(map(len, rows)) * (WIDTH + GAP_X) + GAP_X
-    place = {}
+    corner = {}
     for y, row in enumerate(rows):
         left = (width - len(row) * (WIDTH + GAP_X) + GAP_X) / 2
         for x, room in enumerate(row):
-            place[room] = (left + x * (WIDTH + GAP_X), GAP_Y / 2 + y * (HEIGHT + GAP_Y))
+            corner[room] = (left + x * (WIDTH + GAP_X), GAP_Y / 2 + y * (HEIGHT + GAP_Y))
     height = len(rows) * (HEIGHT + GAP_Y)
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img" font-family="sans-serif" '
@@ -120,12 +120,12 @@ def picture(graph: dict[str, set[str]]) -> str:
     ]
     for room, imported in nearest(rooms).items():
         for other in sorted(imported):
-            (x, y), (to_x, to_y) = place[room], place[other]
+            (x, y), (to_x, to_y) = corner[room], corner[other]
             lines.append(
                 f'<line x1="{x + WIDTH / 2:.0f}" y1="{y:.0f}" x2="{to_x + WIDTH / 2:.0f}" y2="{to_y + HEIGHT:.0f}" '
                 'stroke="#bbb" marker-end="url(#head)"/>'
             )
-    for room, (x, y) in place.items():
+    for room, (x, y) in corner.items():
         told = f"{room} ({counts[room]})" if (PACKAGE / room).is_dir() else room
         lines += [
             f'<rect x="{x:.0f}" y="{y:.0f}" width="{WIDTH}" height="{HEIGHT}" rx="5" fill="#eef3fa" stroke="#46c"/>',

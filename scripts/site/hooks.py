@@ -24,17 +24,17 @@ _LINK = re.compile(r"(?<!!)\[([^\]]+)\]\((?!https?:|mailto:|#)([^)#\s]+)(#[^)]*)
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the reference, the pages of `OUTSIDE`, and every file of the project that a page links to."""
-    for place, text in reference.pages(ROOT).items():
-        files.append(File.generated(config, place, content=text))
+    for address, text in reference.pages(ROOT).items():
+        files.append(File.generated(config, address, content=text))
     files.append(File.generated(config, "rooms.svg", content=architecture.picture(architecture.module_graph())))
-    for place, source in OUTSIDE.items():
-        files.append(File.generated(config, place, content=(ROOT / source).read_text()))
+    for address, source in OUTSIDE.items():
+        files.append(File.generated(config, address, content=(ROOT / source).read_text()))
     for file in list(files.documentation_pages()):
         for _, target, _ in _LINK.findall(file.content_string):
             found = _outside(file.src_uri, target)
-            place = f"{PROJECT_FILES}/{found}"
-            if found and found not in OUTSIDE.values() and files.get_file_from_path(place) is None:
-                files.append(File.generated(config, place, content=(ROOT / found).read_bytes()))
+            address = f"{PROJECT_FILES}/{found}"
+            if found and found not in OUTSIDE.values() and files.get_file_from_path(address) is None:
+                files.append(File.generated(config, address, content=(ROOT / found).read_bytes()))
     return files
 
 
@@ -51,9 +51,9 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         found = _outside(page.file.src_uri, target)
         if found is None:
             return link.group()
-        pages = {source: place for place, source in OUTSIDE.items()}
-        place = pages.get(found, f"{PROJECT_FILES}/{found}")
-        return f"[{words}]({posixpath.relpath(place, here or '.')}{anchor or ''})"
+        pages = {source: address for address, source in OUTSIDE.items()}
+        address = pages.get(found, f"{PROJECT_FILES}/{found}")
+        return f"[{words}]({posixpath.relpath(address, here or '.')}{anchor or ''})"
 
     return _LINK.sub(led, markdown)
 

@@ -239,8 +239,10 @@ def metrics_page() -> str:
     *more, last = (f"`{metric.name}`" for metric in shown if metric.better is Better.NEITHER)
     neither = f"{', '.join(more)} and {last}"
     better = f"\n\nLower is better for {lower}. {neither} are neither good nor bad; higher is better for the rest."
-    overall = [(f'<a id="{metric.name}"></a>`{metric.name}`', _in_cell(metric.words)) for metric in shown]
-    by_diagnosis = [(f'<a id="{metric.name}"></a>`{metric.name}_DIAGNOSIS`', metric.words) for metric in OF_DIAGNOSIS]
+    overall = [(f'<a id="{metric.name}"></a>`{metric.name}`', _in_cell(metric.display_name)) for metric in shown]
+    by_diagnosis = [
+        (f'<a id="{metric.name}"></a>`{metric.name}_DIAGNOSIS`', metric.display_name) for metric in OF_DIAGNOSIS
+    ]
     return (
         "\n\n".join(
             [
@@ -280,10 +282,10 @@ def card_page() -> str:
 
 
 def fields_of(kind: type) -> list[tuple[str, str, str]]:
-    """A dataclass's fields: name, type and the comment behind it, which is where their meaning stands."""
+    """A dataclass's fields: name, type and the comment behind or above it, which is where their meaning stands."""
     source = inspect.cleandoc(inspect.getsource(kind))
-    comments = {
-        token.start[0]: token.string.lstrip("# ")
+    comments = {  # by the line that they stand behind, or above
+        token.start[0] + token.line.lstrip().startswith("#"): token.string.lstrip("# ")
         for token in tokenize.generate_tokens(StringIO(source).readline)
         if token.type == tokenize.COMMENT
     }

@@ -63,10 +63,10 @@ def images(store: Path, demo_folder: Path) -> Path:
     """Twelve good images and four that have errors, in folders below each other."""
     good = sorted(demo_folder.rglob("*.jpg"))[:12]
     folder = store / "images"
-    for place, image in enumerate(good):  # Spark would take `site=..` for a column, were it not told
-        below = folder / ("clinic 1", "site=back/2026", ".")[place % 3]
+    for index, image in enumerate(good):  # Spark would take `site=..` for a column, were it not told
+        below = folder / ("clinic 1", "site=back/2026", ".")[index % 3]
         below.mkdir(parents=True, exist_ok=True)
-        shutil.copy(image, below / f"{image.stem}.{'JPG' if place == 5 else 'jpg'}")
+        shutil.copy(image, below / f"{image.stem}.{'JPG' if index == 5 else 'jpg'}")
     (folder / "broken, é.jpg").write_bytes(good[0].read_bytes()[:400])
     (folder / "empty.jpg").write_bytes(b"")
     with (folder / "large.jpg").open("wb") as file:

@@ -7,6 +7,7 @@ import pytest
 
 from lesionflow.diagnoses import HAM10000
 from lesionflow.errors import DataError
+from lesionflow.evaluation.bootstrap import kinds_of
 from lesionflow.evaluation.measure import (
     confusion_matrix,
     expected_calibration_error,
@@ -81,14 +82,14 @@ def independent(predictions: LabelledPredictions) -> dict[str, float]:
     present = sorted(set(labels.tolist()))
     malignant, trusted = np.isin(labels, HAM10000.malignant_indices), predictions.refer == "no"
     risk = probabilities[:, list(HAM10000.malignant_indices)].sum(axis=1)
-    # McClish's partial AUC with cases and controls in each other's place, then the standardisation taken back.
+    # McClish's partial AUC with cases and controls in each other's index, then the standardisation taken back.
     reversed_area = (metrics.roc_auc_score(~malignant, -risk, max_fpr=0.2) * 2 - 1) * (0.2 - 0.02) + 0.02
     beyond, start = metrics.roc_curve(malignant, risk, drop_intermediate=False)[:2], 0.0
-    for place in range(1, len(beyond[0])):
-        low, high = beyond[1][place - 1], beyond[1][place]
+    for index in range(1, len(beyond[0])):
+        low, high = beyond[1][index - 1], beyond[1][index]
         if low < 0.8 <= high:
             part = (0.8 - low) / (high - low)
-            start = beyond[0][place - 1] * (1 - part) + beyond[0][place] * part
+            start = beyond[0][index - 1] * (1 - part) + beyond[0][index] * part
     found = {
         "accuracy": metrics.accuracy_score(labels, called),
         "accuracy_of_always_nv": metrics.accuracy_score(labels, np.full(len(labels), HAM10000.names.index("nv"))),
@@ -112,15 +113,15 @@ def independent(predictions: LabelledPredictions) -> dict[str, float]:
         "malignant_ppv": metrics.precision_score(malignant, predictions.malignant),
         "malignant_npv": metrics.precision_score(~malignant, ~predictions.malignant),
     }
-    for place, diagnosis in enumerate(HAM10000.names):
-        cases, positive = labels == place, called == place
+    for index, diagnosis in enumerate(HAM10000.names):
+        cases, positive = labels == index, called == index
         found |= {
             f"sensitivity_{diagnosis}": metrics.recall_score(cases, positive),
             f"specificity_{diagnosis}": metrics.recall_score(~cases, ~positive),
             f"ppv_{diagnosis}": metrics.precision_score(cases, positive),
             f"npv_{diagnosis}": metrics.precision_score(~cases, ~positive),
-            f"auc_{diagnosis}": metrics.roc_auc_score(cases, probabilities[:, place]),
-            f"average_precision_{diagnosis}": metrics.average_precision_score(cases, probabilities[:, place]),
+            f"auc_{diagnosis}": metrics.roc_auc_score(cases, probabilities[:, index]),
+            f"average_precision_{diagnosis}": metrics.average_precision_score(cases, probabilities[:, index]),
         }
     return found
 
@@ -140,18 +141,18 @@ def test_every_metric_is_that_of_scikit_learn(seed: int, digits: int | None) -> 
 def test_weights_are_rows_repeated(digits: int | None) -> None:
     made = made_up(digits=digits)
     weights = lesion_weights(made.lesion_ids, 12, seed=5)
-    for place, lacking in enumerate((["df"], ["vasc", "bcc"], ["mel", "bcc", "akiec"])):  # some are called all the same
-        weights[place, np.isin(made.labels, [HAM10000.names.index(diagnosis) for diagnosis in lacking])] = 0
+    for index, lacking in enumerate((["df"], ["vasc", "bcc"], ["mel", "bcc", "akiec"])):  # some are called all the same
+        weights[index, np.isin(made.labels, [HAM10000.names.index(diagnosis) for diagnosis in lacking])] = 0
     found = weighted_metrics(made, weights)
-    for place, counts in enumerate(weights):
+    for index, counts in enumerate(weights):
         repeated = made.take(np.repeat(np.arange(len(made)), counts))
         expected = metric_values(repeated)
         assert len(expected) > 40
         for name in metrics_of():
             if name in expected:
-                assert found[name][place] == pytest.approx(expected[name], abs=1e-9), name
+                assert found[name][index] == pytest.approx(expected[name], abs=1e-9), name
             else:
-                assert np.isnan(found[name][place]), name
+                assert np.isnan(found[name][index]), name
 
 
 def test_many_weightings_are_cut_into_chunks_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,9 +167,9 @@ def test_many_weightings_are_cut_into_chunks_without_a_seam(monkeypatch: pytest.
 def test_auc_is_the_chance_that_a_case_ranks_above_a_control() -> None:
     made = made_up(digits=0)
     found = metric_values(made)
-    for place, diagnosis in enumerate(HAM10000.names):
-        score = made.probabilities[:, place]
-        cases, controls = score[made.labels == place][:, None], score[made.labels != place][None]
+    for index, diagnosis in enumerate(HAM10000.names):
+        score = made.probabilities[:, index]
+        cases, controls = score[made.labels == index][:, None], score[made.labels != index][None]
         chance = (cases > controls).mean() + (cases == controls).mean() / 2
         assert found[f"auc_{diagnosis}"] == pytest.approx(chance, abs=1e-12)
 
@@ -235,8 +236,8 @@ def test_ece_is_what_the_definition_says() -> None:
     made = made_up(seed=2)
     confidence, right = made.probabilities.max(axis=1), made.probabilities.argmax(axis=1) == made.labels
     expected = 0.0
-    for place in range(15):
-        inside = (confidence >= place / 15) & ((confidence < (place + 1) / 15) | (place == 14))
+    for index in range(15):
+        inside = (confidence >= index / 15) & ((confidence < (index + 1) / 15) | (index == 14))
         if inside.any():
             expected += inside.mean() * abs(confidence[inside].mean() - right[inside].mean())
     assert expected_calibration_error(made.labels, made.probabilities) == pytest.approx(expected)
@@ -248,7 +249,7 @@ def test_every_share_counts_images_among_images() -> None:
     made = made_up(50)
     for name, metric in metrics_of().items():
         if metric.share is not None:
-            counted, among = metric.share(made)
+            counted, among = metric.share(kinds_of(made))
             assert counted.shape == among.shape == (len(made),) and counted.dtype == among.dtype == bool, name
 
 

@@ -18,11 +18,11 @@ MEL, NV, BKL = (HAM10000.names.index(name) for name in ("mel", "nv", "bkl"))
 def stated(rows: list[tuple[int, int, float, bool]]) -> LabelledPredictions:
     """LabelledPredictions of (true, called, probability of the call, called malignant); what is left over is vasc's."""
     probabilities = np.zeros((len(rows), 7))
-    for place, (_, call, probability, _) in enumerate(rows):
-        probabilities[place, -1] = 1 - probability
-        probabilities[place, call] = probability
+    for index, (_, call, probability, _) in enumerate(rows):
+        probabilities[index, -1] = 1 - probability
+        probabilities[index, call] = probability
     true, called, _, malignant = (np.array(column) for column in zip(*rows, strict=True))
-    ids = np.array([f"i{place}" for place in range(len(rows))])
+    ids = np.array([f"i{index}" for index in range(len(rows))])
     return LabelledPredictions(probabilities, called, malignant, np.full(len(rows), TRUSTED), ids, ids, true)
 
 

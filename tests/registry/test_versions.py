@@ -58,9 +58,9 @@ def test_promotion_by_hand_is_kept_as_tags(store: Path) -> None:
 def test_resolves_alias_version_and_folder_to_a_verified_bundle(store: Path, bundle: Path, tmp_path: Path) -> None:
     champion = find_champion("lesionflow")
     assert champion is not None
-    for place, name in enumerate(["models:/lesionflow@champion", f"models:/lesionflow/{champion.number}"]):
-        (tmp_path / str(place)).mkdir()
-        resolved = resolve(name, tmp_path / str(place))
+    for index, name in enumerate(["models:/lesionflow@champion", f"models:/lesionflow/{champion.number}"]):
+        (tmp_path / str(index)).mkdir()
+        resolved = resolve(name, tmp_path / str(index))
         assert resolved.label == champion.label
         assert read_bundle(resolved.folder)[0] == champion.card
     resolved = resolve(str(bundle), tmp_path)

@@ -34,8 +34,8 @@ def read_report(file: Path, labels: LabelSet | None = None) -> Iterator[Row]:
     if kind is None:
         raise ReportError(f"{file}: not a report; its name has to end in {', '.join(REPORT_ENDINGS)}")
     try:
-        for place, (record, found) in enumerate(_READERS[kind](file, labels), 1):
-            yield _row(record, found, f"{file}, row {place}")
+        for index, (record, found) in enumerate(_READERS[kind](file, labels), 1):
+            yield _row(record, found, f"{file}, row {index}")
     except ReportError:
         raise
     except OSError as error:
