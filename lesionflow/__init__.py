@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from lesionflow.evaluation.later_truth import LaterTruth
     from lesionflow.evaluation.metrics import Difference
     from lesionflow.evaluation.plots import Picture
-    from lesionflow.evaluation.report import Evaluation
+    from lesionflow.evaluation.result import Evaluation
     from lesionflow.evaluation.shift import ScoreShift, Shift
     from lesionflow.evaluation.slices import Gap, Slice
     from lesionflow.evaluation.stability import Moved, Stability
@@ -91,7 +91,7 @@ else:
         "errors": "LesionflowError", "evaluation.call_strength": "CallStrength",
         "evaluation.config": "EvaluationConfig ExplanationConfig", "evaluation.label_mapping": "LabelMapping",
         "evaluation.later_truth": "LaterTruth", "evaluation.metrics": "Difference", "evaluation.plots": "Picture",
-        "evaluation.report": "Evaluation", "evaluation.shift": "ScoreShift Shift", "evaluation.slices": "Gap Slice",
+        "evaluation.result": "Evaluation", "evaluation.shift": "ScoreShift Shift", "evaluation.slices": "Gap Slice",
         "evaluation.stability": "Moved Stability", "health.check": "Check", "model.card": "Calibration Card Estimate",
         "model.prediction": "IndexedPrediction LabelledPredictions Prediction Predictions",
         "monitoring.comparison": "Distance Sample", "monitoring.limits": "Limits MonitorConfig",

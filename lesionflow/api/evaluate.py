@@ -27,7 +27,7 @@ from lesionflow.evaluation.evaluate import (
 )
 from lesionflow.evaluation.label_mapping import LabelMapping, map_between, read_mapping
 from lesionflow.evaluation.leaks import find_leak, split_of_training, trained_on
-from lesionflow.evaluation.report import Evaluation
+from lesionflow.evaluation.result import Evaluation
 from lesionflow.evaluation.stability import STABILITY, USUAL_IMAGES
 from lesionflow.images.pixel_cache import decoded_pixels
 from lesionflow.model.card import CARD_FILE, TRAINED_ON_FILE, VALIDATION_FILE

@@ -31,7 +31,7 @@ from lesionflow.errors import LesionflowError, RegistryError, StoreError, UsageE
 from lesionflow.evaluation.leaks import find_leak
 from lesionflow.evaluation.learning import History, learning_curves
 from lesionflow.evaluation.metrics import DECIDING
-from lesionflow.evaluation.report_pictures import picture_of
+from lesionflow.evaluation.pictures import picture_of
 from lesionflow.images.pixel_cache import check_all_decoded
 from lesionflow.model.card import CARD_FILE, KERAS_FILE, TRAINED_ON_FILE
 from lesionflow.options import SEPARATOR, listed, option_name

@@ -1,4 +1,4 @@
-"""Evaluates a model on labelled images: metrics, slices, calibration, leaks and everything else in its report."""
+"""Evaluates a model on labelled images: metrics, slices, calibration, leaks and everything else that is measured."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from lesionflow.evaluation.heatmaps import heatmap_sheet, occlusion_heatmap, typ
 from lesionflow.evaluation.label_mapping import LabelMapping
 from lesionflow.evaluation.learning import History, learning_curves
 from lesionflow.evaluation.measure import measure
-from lesionflow.evaluation.report import Evaluation, evaluation_json
-from lesionflow.evaluation.report_page import evaluation_page
-from lesionflow.evaluation.report_pictures import contact_sheet, numeric_pictures, picture_of, worst_mistakes
+from lesionflow.evaluation.page import evaluation_page
+from lesionflow.evaluation.pictures import contact_sheet, numeric_pictures, picture_of, worst_mistakes
+from lesionflow.evaluation.result import Evaluation, evaluation_json
 from lesionflow.evaluation.shift import measure_shift
 from lesionflow.evaluation.slices import largest_gaps, slices
 from lesionflow.evaluation.stability import CHANGES, measure_stability

@@ -16,7 +16,7 @@ import numpy as np
 from lesionflow import pages
 from lesionflow.evaluation.measure import confusion_matrix, effective_size
 from lesionflow.evaluation.metrics import Place, ends, in_words, shown_at
-from lesionflow.evaluation.report import NOT_A_DEVICE
+from lesionflow.evaluation.result import NOT_A_DEVICE
 from lesionflow.model.card import Estimate, strict_json
 from lesionflow.model.prediction import LabelledPredictions
 from lesionflow.version import __version__

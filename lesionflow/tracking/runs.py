@@ -36,7 +36,7 @@ from lesionflow.version import __version__
 from lesionflow.yaml_files import read_settings_text
 
 if TYPE_CHECKING:
-    from lesionflow.evaluation.report import Evaluation
+    from lesionflow.evaluation.result import Evaluation
 
 RUNS = "runs:/"
 RETRY_AFTER = 60  # seconds after a failed call: asking a server that hangs costs 20

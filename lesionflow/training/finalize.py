@@ -21,7 +21,7 @@ from lesionflow.evaluation.leaks import trained_on
 from lesionflow.evaluation.learning import History
 from lesionflow.evaluation.measure import measure
 from lesionflow.evaluation.model_card import model_card
-from lesionflow.evaluation.report import Evaluation
+from lesionflow.evaluation.result import Evaluation
 from lesionflow.evaluation.stability import STABILITY
 from lesionflow.model.card import (
     AVERAGED,

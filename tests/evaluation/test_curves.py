@@ -11,7 +11,7 @@ from lesionflow.evaluation.measure import expected_calibration_error, measure
 from lesionflow.evaluation.plots import message_of
 from lesionflow.model.decision import softmax
 from lesionflow.model.prediction import TRUSTED, UNCERTAIN, LabelledPredictions
-from tests.evaluation.reports import answers, drawn, full_labels, texts
+from tests.evaluation.evaluations import answers, drawn, full_labels, texts
 
 NV = HAM10000.names.index("nv")
 

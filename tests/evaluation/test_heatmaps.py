@@ -13,7 +13,7 @@ from lesionflow.evaluation.plots import message_of
 from lesionflow.model.card import Card
 from lesionflow.model.prediction import Predictions
 from lesionflow.model.predictor import Predictor
-from tests.evaluation.reports import answers, drawn, full_labels, texts
+from tests.evaluation.evaluations import answers, drawn, full_labels, texts
 
 HEIGHT, WIDTH, SEEN = 32, 48, 8
 MEL = HAM10000.names.index("mel")

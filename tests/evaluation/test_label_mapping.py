@@ -18,10 +18,10 @@ from lesionflow.evaluation.label_mapping import (
 )
 from lesionflow.evaluation.measure import expected_calibration_error, measure, metric_values
 from lesionflow.evaluation.metrics import metrics_of
-from lesionflow.evaluation.report import evaluation_json
-from lesionflow.evaluation.report_page import evaluation_page
+from lesionflow.evaluation.page import evaluation_page
+from lesionflow.evaluation.result import evaluation_json
+from tests.evaluation.evaluations import made_evaluation
 from tests.evaluation.made_up import made_up
-from tests.evaluation.reports import report
 
 
 def mapped(model: LabelSet, data: LabelSet, given: dict[str, str] | None = None) -> LabelMapping:
@@ -132,11 +132,11 @@ def test_page_and_json_name_what_cannot_be_measured_and_what_contradicts_itself(
     mapping = mapped(HAM10000, read_label_set(str(tmp_path / "mine.yaml")), {"bcc": "rest"})
     assert mapping.contradicting == ("akiec", "bcc") and mapping.groups["rest"] == ("bcc", "bkl", "df", "nv", "vasc")
     for of_model, ending in ((True, "mix both"), (False, "alone: the latter counts")):
-        evaluation = dataclasses.replace(report(), mapping=dataclasses.replace(mapping, of_model=of_model))
+        evaluation = dataclasses.replace(made_evaluation(), mapping=dataclasses.replace(mapping, of_model=of_model))
         (warning,) = (each for each in evaluation.all_warnings if "akiec, bcc count as malignant in one" in each)
         assert ending in warning
     binary = mapped(HAM10000, BINARY)
-    full = report()
+    full = made_evaluation()
     said = binary.of_predictions(full.predictions)
     evaluation = dataclasses.replace(full, predictions=said, metrics=measure(said, resamples=50), mapping=binary,
                                      uncalibrated=None, slices=(), gaps=(), strengths=(), pictures=())  # fmt: skip

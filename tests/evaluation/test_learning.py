@@ -5,7 +5,7 @@ import pytest
 
 from lesionflow.evaluation.learning import History, diagnose_fit, learning_curves, smoothed
 from lesionflow.evaluation.plots import message_of
-from tests.evaluation.reports import drawn, texts
+from tests.evaluation.evaluations import drawn, texts
 
 EPOCHS = np.arange(1, 31)
 

@@ -12,11 +12,11 @@ from lesionflow.diagnoses import HAM10000
 from lesionflow.evaluation.measure import measure
 from lesionflow.evaluation.metrics import OF_DIAGNOSIS, TABLE, Metric, Place, in_words, metrics_of, shown_at
 from lesionflow.evaluation.model_card import model_card, terms_and_metrics
-from lesionflow.evaluation.report import evaluation_json
-from lesionflow.evaluation.report_page import evaluation_page
+from lesionflow.evaluation.page import evaluation_page
+from lesionflow.evaluation.result import evaluation_json
 from lesionflow.evaluation.slices import Slice, largest_gaps
 from lesionflow.registry.compared_model import ComparedModel
-from tests.evaluation.reports import answers, card, full_labels, report
+from tests.evaluation.evaluations import answers, card, full_labels, made_evaluation
 
 NAME, WORDS, SHORT = "share_called_df", "share of images called dermatofibroma", "called df"
 
@@ -49,7 +49,7 @@ def test_an_entry_comes_out_everywhere(entry: Metric) -> None:
     gaps = largest_gaps(groups, metrics)
     assert NAME in [gap.metric for gap in gaps]
 
-    evaluation = report(metrics=metrics, slices=groups, gaps=gaps)
+    evaluation = made_evaluation(metrics=metrics, slices=groups, gaps=gaps)
     page = evaluation_page(evaluation)
     assert page.count(WORDS) >= 1 and "Called df" in page and "<th>called\ndf</th>" in page
     assert NAME in evaluation_json(evaluation)["metrics"]

@@ -7,7 +7,7 @@ from lesionflow.evaluation.metrics import metrics_of
 from lesionflow.evaluation.model_card import LONGEST, model_card
 from lesionflow.evaluation.slices import Gap
 from lesionflow.model.card import SINGLE, Calibration, Estimate
-from tests.evaluation.reports import answers, by_sex, card, full_labels
+from tests.evaluation.evaluations import answers, by_sex, card, full_labels
 
 SIZES = {"train": (7038, 5229), "validation": (1488, 1120), "test": (1489, 1121)}
 

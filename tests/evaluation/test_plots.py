@@ -6,7 +6,7 @@ from PIL import Image
 
 from lesionflow.diagnoses import HAM10000
 from lesionflow.evaluation.plots import Picture, canvas, caption, confusion_picture, message_of, printable, shortened
-from tests.evaluation.reports import drawn
+from tests.evaluation.evaluations import drawn
 
 
 def test_confusion_picture_shows_share_and_number_and_survives_empty_rows() -> None:

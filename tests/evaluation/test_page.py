@@ -10,19 +10,19 @@ from lesionflow.diagnoses import HAM10000
 from lesionflow.evaluation.calibration import coverage_curve
 from lesionflow.evaluation.measure import confusion_matrix
 from lesionflow.evaluation.metrics import INTERVAL_RULE, in_words, metrics_of
-from lesionflow.evaluation.plots import Picture
-from lesionflow.evaluation.report import Evaluation, evaluation_json
-from lesionflow.evaluation.report_page import evaluation_page
-from lesionflow.evaluation.report_pictures import (
+from lesionflow.evaluation.page import evaluation_page
+from lesionflow.evaluation.pictures import (
     contact_sheet,
     numeric_pictures,
     picture_of,
     slices_picture,
     worst_mistakes,
 )
+from lesionflow.evaluation.plots import Picture
+from lesionflow.evaluation.result import Evaluation, evaluation_json
 from lesionflow.model.decision import rule_of_call
 from lesionflow.model.prediction import UNFAMILIAR
-from tests.evaluation.reports import answers, by_sex, card, full_labels, report
+from tests.evaluation.evaluations import answers, by_sex, card, full_labels, made_evaluation
 
 HOSTILE = "</style><script>alert(1)</script><img src=http://example.org/x onerror=alert(2)>&\"'$x$"
 NV = HAM10000.names.index("nv")
@@ -49,7 +49,7 @@ def drawn_once(picture: Picture) -> Picture:
 
 
 def full_report() -> Evaluation:
-    found = report()
+    found = made_evaluation()
     slices, gaps = by_sex(found.predictions)
     found = dataclasses.replace(found, slices=slices, gaps=gaps)
     mistakes = worst_mistakes(found.predictions, 4)
@@ -101,13 +101,13 @@ def test_how_often_the_network_looks_at_an_image_is_told() -> None:
         (True, False, "pixels, the average over each image and its mirror image"),
         (True, True, "pixels, the average over flips and quarter turns of each image"),
     ):
-        found = report(averaged=averaged, card=card(training={"mirrored": mirrored}))
+        found = made_evaluation(averaged=averaged, card=card(training={"mirrored": mirrored}))
         assert told in evaluation_page(found)
 
 
 @pytest.mark.parametrize("strength", [0.0, 0.6, 1.0])
 def test_the_rule_of_the_call_is_that_of_the_model(strength: float) -> None:
-    found = report()
+    found = made_evaluation()
     calibration = dataclasses.replace(found.calibration, call_strength=strength)
     page = evaluation_page(dataclasses.replace(found, calibration=calibration))
     assert f"the diagnosis called is {rule_of_call(strength)}" in page
@@ -125,7 +125,7 @@ def test_the_cost_of_the_operating_point_is_counted(full: Evaluation) -> None:
 
 def test_warnings_stand_at_the_top_the_gravest_first() -> None:
     page = evaluation_page(
-        report(full_labels(14), part="validation", demo=True, warnings=("TRAINED on 3 of these lesions",))
+        made_evaluation(full_labels(14), part="validation", demo=True, warnings=("TRAINED on 3 of these lesions",))
     )
     found = re.findall(r'<p class="warning"><strong>(.*?)</strong>', page)
     assert page.index("In short") > page.rindex('class="warning"')
@@ -136,7 +136,7 @@ def test_warnings_stand_at_the_top_the_gravest_first() -> None:
     assert len(found) == len(starts)
     assert all(text.startswith(start) for text, start in zip(found, starts, strict=True))
     assert "Not a medical device" in found[0]
-    demo_model = evaluation_page(report(card=card(demo=True)))
+    demo_model = evaluation_page(made_evaluation(card=card(demo=True)))
     assert "The model was trained on synthetic demo data" in demo_model
 
 
@@ -146,21 +146,23 @@ def test_warnings_stand_at_the_top_the_gravest_first() -> None:
     ids=["one image", "one malignant", "one diagnosis", "diagnoses missing", "one each"],
 )
 def test_pages_and_json_of_few_images(labels: np.ndarray) -> None:
-    found = report(labels)
+    found = made_evaluation(labels)
     assert ("not defined" in evaluation_page(found)) == (len(np.unique(labels)) == 1)
     json.dumps(evaluation_json(found), allow_nan=False)
 
 
 def test_a_page_where_everything_is_referred() -> None:
     predictions = dataclasses.replace(answers(full_labels())[1], refer=np.full(280, UNFAMILIAR))
-    metrics = {name: figure for name, figure in report().metrics.items() if name != "accuracy_of_trusted"}
-    calibration = dataclasses.replace(report().calibration, unfamiliar_above=2.0)
-    found = report(predictions=predictions, metrics=metrics, calibration=calibration)
+    metrics = {name: figure for name, figure in made_evaluation().metrics.items() if name != "accuracy_of_trusted"}
+    calibration = dataclasses.replace(made_evaluation().calibration, unfamiliar_above=2.0)
+    found = made_evaluation(predictions=predictions, metrics=metrics, calibration=calibration)
     assert "280 as unlike the training images." in evaluation_page(found)
 
 
 def test_names_cannot_break_out_of_the_page() -> None:
-    found = report(full_labels(21), model=HOSTILE, data=HOSTILE, warnings=(HOSTILE,), card=card(data_name=HOSTILE))
+    found = made_evaluation(
+        full_labels(21), model=HOSTILE, data=HOSTILE, warnings=(HOSTILE,), card=card(data_name=HOSTILE)
+    )
     slices, gaps = by_sex(found.predictions)
     slices = [dataclasses.replace(each, value=HOSTILE) for each in slices]
     ids = np.array([HOSTILE + str(place) for place in range(21)])
@@ -210,13 +212,13 @@ def test_json_holds_all_numbers_and_is_strict(full: Evaluation) -> None:
 
 
 def test_the_page_and_its_json_say_what_the_split_keeps_on_one_side() -> None:
-    made = report(full_labels(70), card=card(training={"split_by": "patient"}))
+    made = made_evaluation(full_labels(70), card=card(training={"split_by": "patient"}))
     assert "split by patient with seed 7" in evaluation_page(made)
     assert evaluation_json(made)["provenance"]["split_by"] == "patient"
 
 
 def test_json_survives_ids_that_are_no_text() -> None:
-    values = evaluation_json(report(full_labels(7), model="m\udcff", data="d\udcff"))
+    values = evaluation_json(made_evaluation(full_labels(7), model="m\udcff", data="d\udcff"))
     json.dumps(values, ensure_ascii=False).encode()
 
 

@@ -6,11 +6,11 @@ import pytest
 from lesionflow.diagnoses import HAM10000
 from lesionflow.errors import counted
 from lesionflow.evaluation.measure import measure
+from lesionflow.evaluation.pictures import contact_sheet, slices_picture, worst_mistakes
 from lesionflow.evaluation.plots import message_of
-from lesionflow.evaluation.report_pictures import contact_sheet, slices_picture, worst_mistakes
 from lesionflow.evaluation.slices import Slice, gap_sentence
 from lesionflow.model.prediction import TRUSTED, LabelledPredictions
-from tests.evaluation.reports import answers, by_sex, drawn, full_labels, texts
+from tests.evaluation.evaluations import answers, by_sex, drawn, full_labels, texts
 
 MEL, NV, BKL = (HAM10000.names.index(name) for name in ("mel", "nv", "bkl"))
 

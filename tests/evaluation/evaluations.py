@@ -10,7 +10,7 @@ from PIL import Image
 
 from lesionflow.diagnoses import HAM10000
 from lesionflow.evaluation.measure import measure
-from lesionflow.evaluation.report import Evaluation
+from lesionflow.evaluation.result import Evaluation
 from lesionflow.evaluation.slices import Gap, Slice, largest_gaps
 from lesionflow.model.card import AVERAGED, SINGLE, Calibration, Card, Estimate
 from lesionflow.model.decision import decide, softmax
@@ -72,8 +72,8 @@ def card(**changes: object) -> Card:
     return Card(**{**values, **changes})  # type: ignore[arg-type]
 
 
-def report(labels: np.ndarray | None = None, **changes: object) -> Evaluation:
-    """A report of made-up answers."""
+def made_evaluation(labels: np.ndarray | None = None, **changes: object) -> Evaluation:
+    """An evaluation of made-up answers."""
     labels = full_labels() if labels is None else labels
     logits, found = answers(labels)
     values: dict[str, object] = {

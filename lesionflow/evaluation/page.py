@@ -22,7 +22,7 @@ from lesionflow.evaluation.metrics import (
 )
 from lesionflow.evaluation.model_card import data_licence, limits
 from lesionflow.evaluation.plots import Picture
-from lesionflow.evaluation.report import NOT_A_DEVICE, Evaluation
+from lesionflow.evaluation.result import NOT_A_DEVICE, Evaluation
 from lesionflow.evaluation.shift import Shift
 from lesionflow.evaluation.slices import attribute_in_words, gap_sentence
 from lesionflow.evaluation.stability import Stability

@@ -26,7 +26,7 @@ from lesionflow.evaluation.plots import (
     printable,
     shortened,
 )
-from lesionflow.evaluation.report import Evaluation
+from lesionflow.evaluation.result import Evaluation
 from lesionflow.evaluation.slices import Gap, Slice, attribute_in_words, gap_sentence
 from lesionflow.model.card import Estimate
 from lesionflow.model.prediction import LabelledPredictions
