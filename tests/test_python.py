@@ -6,6 +6,7 @@ import dataclasses
 import importlib
 import inspect
 import io
+import operator
 import re
 import shutil
 import subprocess
@@ -101,6 +102,17 @@ def test_what_public_results_hold_is_public_too() -> None:
                 held = known.get(word)
                 if inspect.isclass(held) and held.__module__.startswith("lesionflow."):
                     assert getattr(lesionflow, word, None) is held, f"{name}.{field.name}"
+
+
+@pytest.mark.parametrize("name", [*(name for name in lesionflow.__all__ if name[0].islower()), "LoadedModel.predict"])
+def test_every_public_function_says_what_it_takes_gives_and_raises(name: str) -> None:
+    function = operator.attrgetter(name)(lesionflow)
+    told = inspect.cleandoc(function.__doc__)
+    sections = dict(zip(*[iter(re.split(r"^(\w+)\n-+\n", told, flags=re.M)[1:])] * 2, strict=True))
+    listed = re.findall(r"^(\w[\w, ]*?)(?: : .*)?$", sections["Parameters"], re.M)
+    taken = [each.name for each in inspect.signature(function).parameters.values() if each.kind != each.VAR_KEYWORD]
+    assert [each for line in listed for each in line.split(", ")] == [each for each in taken if each != "self"]
+    assert "Returns" in sections and ("Raises" in sections or name == "doctor")
 
 
 def test_typed_keywords_are_the_fields_of_the_configurations() -> None:

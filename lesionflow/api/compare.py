@@ -57,6 +57,11 @@ def compare(
         Resamples of the paired bootstrap over the lesions of the validation part, which the differences come from. The
         test part chooses nothing.
 
+    Returns
+    -------
+    Comparison
+        The models, and how each differs from the first.
+
     Raises
     ------
     LesionflowError

@@ -21,10 +21,25 @@ def doctor(
     cache: Path | None = None,
     known_variables: Iterable[str] = (),
 ) -> list[Check]:
-    """Check this installation; returns the checks in reading order.
+    """Check this installation.
 
-    Nothing is changed or created, and no check contains a password. known_variables: names of the environment's
-    variables that set an option, or empty to skip that check. Problems are reported, never raised.
+    Nothing is changed or created, and no check contains a password. Problems are reported, never raised.
+
+    Parameters
+    ----------
+    tracking_uri
+        MLflow tracking store and registry.
+    registered_model
+        The model whose champion is looked for.
+    cache
+        Folder for decoded pixels and the demo set, whose disk is looked at.
+    known_variables
+        Names of the environment's variables that set an option; without them, others are not looked for.
+
+    Returns
+    -------
+    list[Check]
+        The checks in reading order.
     """
     at_once = ThreadPoolExecutor(3)  # each waits for a process that imports much
     try:

@@ -94,6 +94,11 @@ def export(
     console : rich.console.Console, optional
         Where progress goes; stderr by default.
 
+    Returns
+    -------
+    Exported
+        The files written, and how far those for another runtime are from the bundle.
+
     Raises
     ------
     UsageError

@@ -172,6 +172,11 @@ def compare_report(
     tracking_uri
         MLflow tracking store and registry, which may know what the models were trained on.
 
+    Returns
+    -------
+    ReportComparison
+        The metrics of both models on the same images, and their differences.
+
     Raises
     ------
     ReportError

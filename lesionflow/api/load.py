@@ -37,14 +37,28 @@ class LoadedModel:
         return self.predictor.card
 
     def predict(self, images: AnyImage | Iterable[AnyImage]) -> list[Prediction]:
-        """Predict one image or several; returns a prediction for each, in order.
+        """Predict one image or several.
 
-        An image is the path or URL of a file, its bytes, a Pillow image, or an array, (height, width, 3) uint8
-        RGB; an array of four axes is several images, and so is one of paths. Files get the numbers that
-        `lesionflow.score` gives in that order, to the last bit, and so do Pillow images that were opened and not yet
-        read. Decoded images give nearly the same numbers: of a large JPEG file, no more detail is decoded than the
-        network can see. Problems with an image are in its prediction's `error` and never raised. Files with several
-        frames are such a problem. Raises `StoreError` if the store of a URL is unreachable.
+        Files get the numbers that `lesionflow.score` gives in that order, to the last bit, and so do Pillow images that
+        were opened and not yet read. Decoded images give nearly the same numbers: of a large JPEG file, no more detail
+        is decoded than the network can see.
+
+        Parameters
+        ----------
+        images
+            An image is the path or URL of a file, its bytes, a Pillow image, or an array, (height, width, 3) uint8 RGB;
+            an array of four axes is several images, and so is one of paths.
+
+        Returns
+        -------
+        list[Prediction]
+            One for each image, in order; a problem with an image, also that its file has several frames, is in the
+            `error` of its prediction.
+
+        Raises
+        ------
+        StoreError
+            If the store of a URL is unreachable.
         """
         if isinstance(images, str | os.PathLike | bytes | bytearray | Image) or (
             isinstance(images, np.ndarray) and not _holds_several(images)
@@ -69,11 +83,28 @@ def load(
     device: str = "auto",
     tta: bool = False,
 ) -> LoadedModel:
-    """Load a model for predictions.
+    """Load a model for predictions, without running any code from it.
 
-    model: `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `pretrained` or a bundle's folder; device: `auto`, `cpu` or
-    `cuda`; tta: average over the eight flips and quarter turns of each image. Runs no code from the model. Raises a
-    `LesionflowError` if the model is missing or incomplete.
+    Parameters
+    ----------
+    model
+        `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `pretrained` or the folder of a bundle.
+    tracking_uri
+        MLflow tracking store and registry.
+    device
+        `auto`, `cpu` or `cuda`.
+    tta
+        Average over the eight flips and quarter turns of each image.
+
+    Returns
+    -------
+    LoadedModel
+        Whose `predict` takes images.
+
+    Raises
+    ------
+    LesionflowError
+        If the model is missing or incomplete.
 
     Example:
         model = lesionflow.load("pretrained")

@@ -38,11 +38,13 @@ def merge(
     Parameters
     ----------
     parts
-        The `out` given to `score`; may also be given under that name.
-    to
-        Where to write the report, if elsewhere; a text that ends in a slash is a folder for Parquet parts.
+        The `out` given to `score`.
     config
         What to write; `overrides` replace single options of it.
+    to
+        Where to write the report, if elsewhere; a text that ends in a slash is a folder for Parquet parts.
+    out
+        The same as `parts`, under the name that it has in `score`.
     tracking_uri
         MLflow tracking store, for `log`.
     console

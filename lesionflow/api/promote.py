@@ -105,7 +105,26 @@ def rollback(
 ) -> Rollback:
     """Restore the previous champion; if repeated, the one before that.
 
-    Deleted versions are skipped. Raises `RegistryError` if there is no previous champion.
+    Parameters
+    ----------
+    name
+        The registered model.
+    reason
+        Kept with the change.
+    tracking_uri
+        MLflow tracking store and registry.
+    migrate
+        Migrate the database of an older MLflow, after a backup beside it.
+
+    Returns
+    -------
+    Rollback
+        The version restored; deleted ones were skipped.
+
+    Raises
+    ------
+    RegistryError
+        If there is no previous champion.
     """
     name, note = check_model_name(name), checked_reason(reason)
     connect(tracking_uri, writes=True, creates=False, migrate=migrate)
@@ -114,7 +133,25 @@ def rollback(
 
 @kept_addresses()
 def history(name: str = DEFAULT_NAME, *, tracking_uri: str | None = None) -> ChampionState:
-    """The champion of a model and all its changes, oldest first. Raises `RegistryError` if there are none."""
+    """Look up the champion of a model and all that changed it.
+
+    Parameters
+    ----------
+    name
+        The registered model.
+    tracking_uri
+        MLflow tracking store and registry.
+
+    Returns
+    -------
+    ChampionState
+        The champion, and the changes, oldest first.
+
+    Raises
+    ------
+    RegistryError
+        If there never was one.
+    """
     name = check_model_name(name)
     connect(tracking_uri)
     state = read_state(name)

@@ -154,10 +154,36 @@ def resume(
 ) -> Trained:
     """Resume an interrupted training in its run, after the last epoch with a checkpoint.
 
-    data, extra, diagnoses, labels, start_from, teacher: their new locations if they have moved; all other options are
-    those of the run. Networks that are already registered are left alone. Raises as `train` does, `RegistryError`
-    if there is nothing to resume or another process is training the run, and `DataError` or `UsageError` if something
-    given again is not the same as before.
+    Networks that are already registered are left alone.
+
+    Parameters
+    ----------
+    run_id
+        The run, whose options are taken.
+    data, extra, diagnoses, labels, start_from, teacher
+        Their new locations if they have moved.
+    tracking_uri
+        MLflow tracking store and registry.
+    migrate
+        Migrate the database of an older MLflow, after a backup beside it.
+    cache
+        Folder for decoded pixels and the demo set.
+    console
+        Console for progress and warnings; stderr by default.
+
+    Returns
+    -------
+    Trained
+        As `train` returns it.
+
+    Raises
+    ------
+    RegistryError
+        If there is nothing to resume, or another process is training the run.
+    DataError, UsageError
+        If something given again is not the same as before.
+    LesionflowError
+        As `train` raises it.
     """
     given = {
         "data": data, "extra": extra, "diagnoses": diagnoses, "labels": labels, "start_from": start_from,

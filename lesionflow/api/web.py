@@ -52,6 +52,11 @@ def web(
     tracking_uri : str, optional
         MLflow tracking store and registry.
 
+    Returns
+    -------
+    Page
+        The files of the page, and the runtime that it scores with.
+
     Raises
     ------
     LesionflowError
