@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -83,17 +83,12 @@ def slices(predictions: LabelledPredictions, attributes: pd.DataFrame, *, resamp
     return found
 
 
-def largest_gaps(
-    slices: Iterable[Slice], overall: dict[str, Estimate], names: Sequence[str] | None = None
-) -> list[Gap]:
-    """The gap of each attribute in some metrics, the largest first: the two slices that differ most.
-
-    names: of the metrics; those of `Place.GROUP_GAPS` unless given.
+def largest_gaps(slices: Iterable[Slice], overall: dict[str, Estimate]) -> list[Gap]:
+    """The gap of each attribute in the metrics of `Place.GROUP_GAPS`, the largest first: the slices that differ most.
 
     Small slices and those of unknown values are left out, and so is a metric that fewer than two slices have. The two
     were chosen because they differ, so intervals that do not overlap are a reason to look closer, not a proof.
     """
-    names = [metric.name for metric in shown_at(Place.GROUP_GAPS)] if names is None else names
     by_attribute: dict[str, list[Slice]] = {}
     for each in slices:
         if not each.small and each.value != UNKNOWN:
@@ -101,7 +96,7 @@ def largest_gaps(
     found = [
         gap
         for attribute, members in by_attribute.items()
-        for name in names
+        for name in (metric.name for metric in shown_at(Place.GROUP_GAPS))
         if name in overall
         for gap in _gap(attribute, name, [each for each in members if name in each.metrics], overall[name])
     ]
