@@ -28,7 +28,7 @@ class History:
     validation: float | None = None  # and on the validation images
 
     def curve(self, name: str) -> np.ndarray:
-        """One figure by epoch: (epochs,)."""
+        """One metric by epoch: (epochs,)."""
         return np.array([metrics[name] for metrics in self.epochs], dtype=np.float64)
 
 
