@@ -89,6 +89,19 @@ def one_thread_a_product() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def kept_variables(names: Iterable[str]) -> Iterator[None]:
+    """Restore environment variables after the block."""
+    before = {name: os.environ.get(name) for name in names}
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+
+
+@contextlib.contextmanager
 def no_collection() -> Iterator[None]:
     """Turn off Python's cyclic garbage collector in the block.
 

@@ -15,12 +15,12 @@ import os
 import re
 import sqlite3
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
-from lesionflow.defaults import no_collection
+from lesionflow.defaults import kept_variables, no_collection
 from lesionflow.errors import RegistryError
 from lesionflow.storage.temporary import told_if_full
 
@@ -96,19 +96,6 @@ def patient() -> Iterator[None]:
     with kept_variables(longer):
         os.environ.update(longer)
         yield
-
-
-@contextlib.contextmanager
-def kept_variables(names: Iterable[str]) -> Iterator[None]:
-    """Restore environment variables after the block."""
-    before = {name: os.environ.get(name) for name in names}
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
 
 
 def default_addresses(tracking_uri: str | None) -> tuple[str, str]:

@@ -1,5 +1,6 @@
 """What is exported to ONNX: halves of weights, and a mirrored graph against the plain one."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from onnx.reference import ReferenceEvaluator
 from lesionflow.model.card import read_card
 from lesionflow.model.files import PRETRAINED_FOLDER
 from lesionflow.training.export.onnx import (
+    CATCH_ERRORS,
     LARGE,
     _largest_difference,
     average_mirrored,
@@ -52,6 +54,24 @@ def test_a_networks_graph_takes_half_the_room_and_says_what_keras_says(tmp_path:
     graph = model.SerializeToString()
     assert len(graph) < 0.52 * whole  # every kernel is stored as float16, those of merged batch normalisation included
     assert _largest_difference(network, graph, PIXELS) < 1e-5
+
+
+def test_an_optimisation_of_tf2onnx_that_fails_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tf2onnx.optimizer import identity_optimizer
+
+    caught = []
+
+    def fails(*_: object) -> None:
+        caught.append(os.environ.get(CATCH_ERRORS))
+        raise RuntimeError("this optimisation fails")
+
+    monkeypatch.setattr(identity_optimizer.IdentityOptimizer, "optimize", fails)
+    monkeypatch.setenv(CATCH_ERRORS, "as it was")
+    network = build_network("cnn", SIDE, SIDE, widen=0.25)
+    export_onnx(network, tmp_path)
+    assert _largest_difference(network, (tmp_path / "model.onnx").read_bytes(), PIXELS) < 1e-5
+    assert caught[:2] == ["FALSE", None]
+    assert os.environ[CATCH_ERRORS] == "as it was"
 
 
 def test_only_what_float16_holds_is_stored_so() -> None:

@@ -7,6 +7,7 @@ of a card is of what is stored. Arithmetic stays in float32: ONNX Runtime widens
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lesionflow.defaults import kept_variables
 from lesionflow.errors import TrainingError
 from lesionflow.model.card import KERAS_FILE, ONNX_FILE, Card, sha256, write_card
 from lesionflow.model.decision import softmax
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 PARITY_TOLERANCE = 1e-4  # largest difference of a probability between the exported graph and Keras
 PARITY_SAMPLES = 32
+CATCH_ERRORS = "TF2ONNX_CATCH_ERRORS"  # tf2onnx reads it when it converts
 
 
 def write_bundle(
@@ -112,7 +115,16 @@ def export_onnx(network: keras.Model, folder: Path) -> None:
             # What `network.export` calls, which makes the same graph in a third more time: it traces the network twice.
             called = tensorflow.function(lambda image: network(image, training=False))
             signature = [tensorflow.TensorSpec((None, *shape), "float32", name="image")]
-            tf2onnx.convert.from_function(called, signature, output_path=file)
+            convert = functools.partial(tf2onnx.convert.from_function, called, signature, output_path=file)
+            # To go on without an optimisation that fails, tf2onnx copies the graph before each: a third of its time.
+            # None fails on a usual network; where one does, the network is converted again, with these copies.
+            with kept_variables([CATCH_ERRORS]):
+                os.environ[CATCH_ERRORS] = "FALSE"
+                try:
+                    convert()
+                except Exception:  # of an optimisation, whatever it raises
+                    del os.environ[CATCH_ERRORS]
+                    convert()
         else:
             network(keras.ops.zeros((1, *shape)))  # Keras exports only what has been called
             network.export(file, format="onnx", verbose=False)
