@@ -349,10 +349,12 @@ NOT_THERE: dict[str, tuple[str, ...]] = {
     "export": ("nothing", "--out", "bundle"),
     "move-store": ("there", "nothing"),
 }
-WITHOUT_EFFECT = [
+REFUSED = [
     (("evaluate", "pretrained", "demo", "--experiment", "x"), "--experiment: is about --log; add --log"),
     (("describe", "--labels", "--out", "d"), "--out: --labels without a file prints one"),
     (("describe", "demo", "--labels", "--overwrite"), "--overwrite: --labels without a file prints one"),
+    (("score", "x", "--out", "r.csv", "--summary", "-"), "--summary -: takes no standard stream"),
+    (("evaluate", "pretrained", "demo", "--out", "-"), "--out -: takes no standard stream"),
     (("train", "--model", "efficientnet", "--width", "2"), "--width: is for cnn and vgg"),
     (("train", "--start-from", "pretrained", "--width", "2"), "has a width of 1.0; leave out --width"),
 ]
@@ -378,8 +380,8 @@ def test_what_is_not_there_ends_every_command_with_1(tmp_path: Path, monkeypatch
         assert result.exit_code == 1 and "Error: " in result.stderr, (words, result.output)
 
 
-@pytest.mark.parametrize(("arguments", "told"), WITHOUT_EFFECT)
-def test_an_option_that_would_do_nothing_is_refused(
+@pytest.mark.parametrize(("arguments", "told"), REFUSED)
+def test_an_option_that_would_do_nothing_or_something_else_is_refused(
     arguments: tuple[str, ...], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

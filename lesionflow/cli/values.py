@@ -10,7 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from lesionflow.defaults import DEFAULT_MODEL
-from lesionflow.errors import did_you_mean
+from lesionflow.errors import UsageError, did_you_mean
 from lesionflow.options import FILES, FOLDERS, MODELS, SEPARATOR, is_within, range_told
 from lesionflow.registry.config import check_model_name
 from lesionflow.registry.lookup import registered_addresses, registered_names
@@ -86,8 +86,16 @@ class PathHere(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """The path; refused are a URL of a store, which would make a folder of its name here, and an empty text."""
         if isinstance(value, str):
+            _check_no_stream(value, param)
             value = path_here(value, param.opts[0] if param else self.name)
         return self.coerce_path_result(value)  # whether it exists is checked where it is used
+
+
+def _check_no_stream(value: Any, param: click.Parameter | None) -> None:
+    """Refuse a dash, which would make a file of that name, where a path is needed."""
+    if value == "-":
+        name = param.opts[0] if param else "the path"
+        raise UsageError(f"{name} -: takes no standard stream; name a file or a folder")
 
 
 class _LocationType(click.ParamType):
@@ -96,6 +104,7 @@ class _LocationType(click.ParamType):
     name = "location"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Location:
+        _check_no_stream(value, param)
         return parse_location(value)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
