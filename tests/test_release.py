@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import venv
 import zipfile
 from pathlib import Path
@@ -22,17 +23,36 @@ import check_wheel  # type: ignore[import-not-found]  # noqa: E402
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built of a copy: building leaves folders behind."""
+def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The source archive and the wheel that is built from it, of a copy: building leaves folders behind."""
     source = tmp_path_factory.mktemp("source")
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "README.md", "LICENSE", "MANIFEST.in"):
         shutil.copy(ROOT / name, source)
-    shutil.copytree(ROOT / "lesionflow", source / "lesionflow", ignore=shutil.ignore_patterns("__pycache__"))
-    command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(source / "dist"), str(source)]
+    for name in ("lesionflow", "tests"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    command = [sys.executable, "-m", "build", "--outdir", str(source / "dist"), str(source)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    (built,) = (source / "dist").glob("*.whl")
+    return source / "dist"
+
+
+@pytest.fixture(scope="module")
+def wheel(dist: Path) -> Path:
+    (built,) = dist.glob("*.whl")
     return built
+
+
+def test_the_source_archive_has_the_package_alone(dist: Path) -> None:
+    """Of tests, setuptools would take some files without those that they import."""
+    (archive,) = dist.glob("*.tar.gz")
+    with tarfile.open(archive) as opened:
+        names = {name.partition("/")[2] for name in opened.getnames()}
+    above = {name for name in names if name and "/" not in name}
+    assert above == {
+        "LICENSE", "MANIFEST.in", "PKG-INFO", "README.md", "lesionflow", "lesionflow.egg-info", "pyproject.toml",
+        "setup.cfg",
+    }  # fmt: skip
+    assert {"lesionflow/pretrained/model.onnx", "lesionflow/webapp/page/index.html"} <= names
 
 
 def test_the_wheel_is_small_whole_and_of_this_version(wheel: Path) -> None:
