@@ -27,6 +27,9 @@ from tests.stores import Bucket, S3Server
 # Whoever starts the tests in the background has SIGINT ignored, and so would the programs that they send it to.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+# Before anything imports NumPy: several processes share the cores, and threads that wait for each other spin.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 # Before anything imports MLflow: no usage reports; no tests that wait for a server that is not there, but such as wait
 # for one that is, on a machine that has much to do.
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
