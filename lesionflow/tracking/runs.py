@@ -113,7 +113,7 @@ def _no_active_experiment() -> Iterator[None]:
     """
     from mlflow.tracking import fluent
 
-    chosen = fluent._active_experiment_id
+    chosen = getattr(fluent, "_active_experiment_id", None)
     fluent._active_experiment_id = None
     try:
         yield
