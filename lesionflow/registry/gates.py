@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -218,4 +219,5 @@ def _stable(challenger: ComparedModel, config: PromotionConfig) -> tuple[Gate, .
 
 
 def _range(difference: Difference) -> str:
-    return f"{difference.value:+.4f} (95 % interval {ends(difference, '+.4f')})"
+    known = "" if math.isnan(difference.low) else "95 % interval "
+    return f"{difference.value:+.4f} ({known}{ends(difference, '+.4f')})"

@@ -59,6 +59,12 @@ def test_a_model_that_is_not_better_or_the_same_is_no_champion() -> None:
     assert same.reason.endswith("probability of 0.5000, at least 0.5 is required, and a difference above 0")
 
 
+def test_a_difference_without_an_interval_is_said_to_have_none() -> None:
+    one_lesion = dataclasses.replace(answers(0.6), lesion_ids=np.full(len(answers(0.6)), "L"))
+    decision = decide(contender(one_lesion), contender(one_lesion, "lesions/1"))
+    assert "difference +0.0000 (no interval), better with" in decision.reason
+
+
 def test_the_options_move_the_limits() -> None:
     challenger = contender(answers(0.8, melanomas=0.5, confidence=0.9))
     assert failed(decide(challenger, CHAMPION)) == ["melanoma sensitivity", "calibration"]
