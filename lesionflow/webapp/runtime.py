@@ -111,16 +111,16 @@ def fetch_package(package: Package, cache: Path, given: Path | None = None) -> b
 
 def read_members(archive: bytes, names: tuple[str, ...]) -> dict[str, bytes]:
     """Read files of an archive by their names within the package. Raises `DownloadError` if one is missing."""
-    with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as opened:
-        found = {}
-        for name in names:
-            try:
-                member = opened.extractfile(f"package/{name}")
-            except KeyError:
-                member = None
-            if member is None:
-                raise DownloadError(f"the package has no file {name}")
-            found[name] = member.read()
+    found: dict[str, bytes] = {}
+    # In the archive's own order, and no further than the last of them: to go back is to unpack all of it anew.
+    with tarfile.open(fileobj=io.BytesIO(archive), mode="r|gz") as opened:
+        while len(found) < len(names) and (member := opened.next()) is not None:
+            folder, _, name = member.name.partition("/")
+            if folder == "package" and name in names and (file := opened.extractfile(member)) is not None:
+                found[name] = file.read()
+    for name in names:
+        if name not in found:
+            raise DownloadError(f"the package has no file {name}")
     return found
 
 
