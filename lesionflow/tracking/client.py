@@ -202,7 +202,11 @@ def _explain(error: BaseException) -> str:
         )
     if status == 403:
         user = os.environ.get("MLFLOW_TRACKING_USERNAME") or "the user"
-        return f"{user} has no permission EDIT; ask the server's administrator for it"
+        # MLflow answers so for registered models that do not exist as well, to who is no administrator.
+        return (
+            f"{user} has no permission for it, or the name does not exist; check the name, or ask the server's "
+            "administrator for READ, to write for EDIT"
+        )
     for cause in _causes(error):
         if explained := told_if_full(cause) or _explain_connection(cause) or _explain_database(cause):
             return explained

@@ -217,7 +217,7 @@ def test_who_may_not_is_told_before_any_work(trained: tuple[Path, str], team: Te
             read_state("moles").champion or 1
         ]  # the promotions at once end with the one or the other
         refused = invoke("promote", "moles", other, "--force", "--reason", "I would like to")
-        assert refused.exit_code == 1 and "eve has no permission EDIT; ask" in error_line(refused)
+        assert refused.exit_code == 1 and "eve has no permission for it, or" in error_line(refused)
 
 
 @pytest.mark.slow

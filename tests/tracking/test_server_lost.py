@@ -99,7 +99,7 @@ def test_every_command_says_at_once_what_is_wrong(
 ) -> None:
     trained_bundle.rename("bundle")
     Path("nothing").mkdir()
-    for status, told in (500, "the server failed"), (401, "authentication failed; set "), (403, "no permission EDIT"):
+    for status, told in (500, "the server failed"), (401, "authentication failed; set "), (403, "no permission for it"):
         front.answers = status
         result = invoke(*command)
         assert result.exit_code == 1 and told in error_line(result), (status, result.output)
