@@ -82,13 +82,11 @@ def _decoded(library: Any, units: list[bytes]) -> tuple[str, bytes]:
                 break
             error = library.de265_decode(decoder, ctypes.byref(more))
         for plane in range(3 if picture else 0):  # the colours of the last block come behind its brightness
-            pixel_address = library.de265_get_image_plane(picture, plane, ctypes.byref(step))
+            address = library.de265_get_image_plane(picture, plane, ctypes.byref(step))
             row = library.de265_get_image_width(picture, plane)
             row *= (library.de265_get_bits_per_pixel(picture, plane) + 7) // 8
-            rows = range(
-                library.de265_get_image_height(picture, plane) if pixel_address else 0
-            )  # grey has a single plane
-            pixels += b"".join(ctypes.string_at(pixel_address + y * step.value, row) for y in rows)
+            rows = range(library.de265_get_image_height(picture, plane) if address else 0)  # grey has a single plane
+            pixels += b"".join(ctypes.string_at(address + y * step.value, row) for y in rows)
         error = error or library.de265_get_warning(decoder)
         return library.de265_get_error_text(error).decode(errors="replace") if error else "", pixels
     finally:
@@ -138,9 +136,9 @@ def _said_by_dav1d(stream: bytes, _: bytes) -> str:
         return ""
     held, picture = ctypes.create_string_buffer(1024), ctypes.create_string_buffer(4096)  # more than their structures
     try:
-        if not (pixel_address := library.dav1d_data_create(held, len(stream))):
+        if not (address := library.dav1d_data_create(held, len(stream))):
             raise MemoryError(f"{len(stream):,} bytes for dav1d")
-        ctypes.memmove(pixel_address, stream, len(stream))
+        ctypes.memmove(address, stream, len(stream))
         failed = library.dav1d_send_data(decoder, held) or library.dav1d_get_picture(decoder, picture)
         return "" if failed in (0, -errno.EAGAIN) else "its pixels do not end where its bytes do"
     finally:

@@ -105,7 +105,7 @@ def similar_pairs(views: np.ndarray, limit: float = ALIKE, before: int | None = 
     limit : float
         The least correlation that counts.
     before : int, optional
-        Compare only the first so many views, each with all the others.
+        Compare the first so many views with those after them, and no two on the same side.
 
     Yields
     ------

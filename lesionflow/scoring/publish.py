@@ -62,9 +62,8 @@ class Summary:
     seconds: float  # from the first image read to the report's last row
     resumed: int  # images that an earlier run had done
     left_out: Mapping[str, int] = field(default_factory=dict)  # files of the folder that are no images, by kind
-    provenance: Mapping[str, str] = field(
-        default_factory=dict, repr=False
-    )  # where its numbers come from; of a share, nothing
+    # Where its numbers come from; of a share, nothing.
+    provenance: Mapping[str, str] = field(default_factory=dict, repr=False)
     unread: Sequence[str] = field(default=(), repr=False)  # where rows are groups: images that failed, and why
     sample: Location | None = None  # the list of images to review, where one was written
 

@@ -36,9 +36,8 @@ class Counts:
     malignant: int = 0  # at the bundle's operating point
     referred: dict[str, int] = field(default_factory=lambda: {UNCERTAIN: 0, UNFAMILIAR: 0})  # by why
     failures: dict[str, int] = field(default_factory=dict)  # of images, by word of `IMAGE_FAILURES`
-    histograms: dict[str, list[int]] = field(
-        default_factory=dict, repr=False
-    )  # rows in each of `HISTOGRAM_BINS`, by column
+    # Rows in each of `HISTOGRAM_BINS`, by column.
+    histograms: dict[str, list[int]] = field(default_factory=dict, repr=False)
     both: int = 0  # that two models were asked about
     disagreed: int = 0  # of these, on which the two disagree
     failed: int = 0  # rows with an error: fewer than images that failed, where a row stands for a group of them

@@ -82,7 +82,7 @@ def independent(predictions: LabelledPredictions) -> dict[str, float]:
     present = sorted(set(labels.tolist()))
     malignant, trusted = np.isin(labels, HAM10000.malignant_indices), predictions.refer == "no"
     risk = probabilities[:, list(HAM10000.malignant_indices)].sum(axis=1)
-    # McClish's partial AUC with cases and controls in each other's index, then the standardisation taken back.
+    # McClish's partial AUC with cases and controls exchanged, then the standardisation taken back.
     reversed_area = (metrics.roc_auc_score(~malignant, -risk, max_fpr=0.2) * 2 - 1) * (0.2 - 0.02) + 0.02
     beyond, start = metrics.roc_curve(malignant, risk, drop_intermediate=False)[:2], 0.0
     for index in range(1, len(beyond[0])):
