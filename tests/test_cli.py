@@ -458,6 +458,22 @@ def test_every_command_that_is_stopped_says_so_in_one_line(
     assert (stopped.exit_code, stopped.output) == (code, "stopped\n")
 
 
+@pytest.mark.parametrize(("cause", "code"), [(KeyboardInterrupt(), 130), (Terminated(), 143), (OSError(), 1)])
+def test_a_stop_while_a_compiled_module_is_imported_is_one(
+    cause: BaseException, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def import_module(ctx: object) -> None:
+        try:
+            raise cause
+        except BaseException as error:
+            raise ImportError("initialization failed") from error  # as pybind11 does it
+
+    monkeypatch.setattr(main.commands["doctor"], "invoke", import_module)
+    stopped = invoke("doctor")
+    assert (stopped.exit_code, stopped.output) == (code, "stopped\n" if code > 1 else "")
+    assert isinstance(stopped.exception, SystemExit if code > 1 else ImportError)
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_process_is_stopped_while_it_imports_the_command_line(number: int, code: int) -> None:
     scripts = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]["scripts"]

@@ -56,7 +56,8 @@ def _messages() -> Iterator[None]:
         raise _Message(error) from error
     except KeyboardInterrupt as stopped:
         stop(stopped)
-    except click.Abort as aborted:  # what Click makes of Ctrl-C at a question, and of an input that ends
+    # What Click makes of Ctrl-C at a question, and of an input that ends; and compiled modules while they are imported.
+    except (click.Abort, ImportError) as aborted:
         if isinstance(aborted.__context__, KeyboardInterrupt):
             stop(aborted.__context__)
         raise
