@@ -51,16 +51,22 @@ def whole_network(folder: Path) -> keras.Model:
     both = keras.Model(network.input, outputs)
     image = keras.Input((card.height, card.width, 3), name=IMAGE, dtype="uint8")
     pixels = ops.cast(image, "float32")
-    views = [pixels, ops.flip(pixels, axis=2)] if card.training.get("mirrored") else [pixels]
-    seen = [_listed(both(view)) for view in views]
+    mirrored = bool(card.training.get("mirrored"))
+    # Both views at once, not one behind the other: the weights are read once for both.
+    seen = _listed(both(ops.concatenate([pixels, ops.flip(pixels, axis=2)], axis=0) if mirrored else pixels))
     calibration = card.calibrations[SINGLE]
-    logits = sum(each[0] for each in seen) / len(seen)
+    logits = _mean_of_views(seen[0], mirrored)
     scaled = logits / calibration.temperature + np.asarray(calibration.logit_offsets or 0.0, np.float32)
     said = {PROBABILITIES: ops.softmax(scaled, axis=-1)}
     if features is not None:
         constants = read_constants(graph)
-        said[DISTANCE] = sum(_distance(each[1], constants) for each in seen) / len(seen)
+        said[DISTANCE] = _mean_of_views(_distance(seen[1], constants), mirrored)
     return keras.Model(image, said)
+
+
+def _mean_of_views(values: Any, mirrored: bool) -> Any:
+    """The mean of what is said of images, the first half, and of their mirror images, the second."""
+    return ops.mean(ops.reshape(values, (2, -1, *values.shape[1:])), axis=0) if mirrored else values
 
 
 def _listed(outputs: Any) -> list[Any]:
