@@ -71,6 +71,15 @@ def test_a_turned_copy_is_found_and_its_turn_named(
     assert 0.98 < pair.correlation <= 1
 
 
+def test_of_two_sets_only_copies_of_one_in_the_other_are_found(views: np.ndarray) -> None:
+    # The first of the later set is blank, as is the last before, and each set has copies within itself.
+    blank = np.zeros_like(views[:1])
+    earlier = np.concatenate([views[:3], views[:1], blank])
+    later = np.concatenate([blank, views[5:6], views[2:3], views[5:6], views[:1]])
+    found = [(pair.first, pair.second) for pair in similar_pairs(np.concatenate([earlier, later]), NEAR, before=5)]
+    assert found == [(0, 9), (2, 7), (3, 9)]
+
+
 def test_photographs_of_one_lesion_and_of_many_are_no_copies(views: np.ndarray) -> None:
     assert not list(similar_pairs(views, NEAR))
 

@@ -149,6 +149,8 @@ def test_the_note_says_which_of_several_pictures_is_decoded() -> None:
     for nothing in (b"", jpeg(preview), behind[:200], b"\xff\xd8\xff" * 99):
         assert note(alone + nothing) == ""
     assert note(mpo()) == note(mpo(preview)) == ""
+    stale = Image.Exif().tobytes() + behind  # a thumbnail that an editor left when it cut the picture
+    assert note(jpeg(first, quality=75, exif=stale)) == ""
 
 
 def test_a_hole_among_arithmetic_codes_is_named_whose_decoder_reads_anything() -> None:
