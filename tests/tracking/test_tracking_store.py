@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -297,6 +298,14 @@ def test_two_migrations_at_once_are_one(older: Path) -> None:
     assert read_schema(f"sqlite:///{older}").state == "current"
 
 
+def test_two_stores_are_migrated_at_once(older: Path) -> None:
+    stores = [older, Path(shutil.copy(older, older.with_name("other.db")))]
+    with ThreadPoolExecutor(2) as threads:
+        asked = [threads.submit(prepare, f"sqlite:///{each}", writes=True, migrate=True) for each in stores]
+        assert [each.result() for each in asked] == [f"sqlite:///{each}" for each in stores]
+    assert {read_schema(f"sqlite:///{each}").state for each in stores} == {"current"}
+
+
 def test_a_newer_store_is_said_to_be_newer(contenders: Path) -> None:
     with contextlib.closing(sqlite3.connect("mlflow.db")) as database:
         database.execute("UPDATE alembic_version SET version_num = 'ffffffffffff'")
@@ -365,8 +374,10 @@ def test_an_experiment_that_the_program_has_chosen_stays_its_own_when_a_run_of_a
         connect(f"sqlite:///{contenders}/elsewhere.db")
         with runs.run("", "lesionflow", system_metrics=False, resumed=in_another) as run_id:
             assert run_id == in_another
+    assert os.environ["MLFLOW_EXPERIMENT_ID"] == mine
+    monkeypatch.delenv("MLFLOW_EXPERIMENT_ID")  # MLflow keeps it twice
     with mlflow.start_run() as own:
-        assert own.info.experiment_id == mine == os.environ["MLFLOW_EXPERIMENT_ID"]
+        assert own.info.experiment_id == mine
 
 
 def test_a_run_that_fails_while_its_database_is_locked_does_not_run_for_ever(
