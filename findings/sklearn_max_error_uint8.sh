@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# scikit-learn's max_error of uint8 is 255 for grades that are at most 1 apart, and AdditiveChi2Sampler cuts its features to integers; the other errors are right.
+# scikit-learn's max_error of uint8 is 255 for grades that are at most 1 apart, and AdditiveChi2Sampler cuts its features to integers; of the other errors only that of the median can be wrong as well (sklearn_ranking_uint8.sh).
 # shellcheck source=common.sh
 source "$(dirname "$0")/common.sh"
 install venv scikit-learn==1.9.1 scipy==1.17.1 numpy==2.4.6
