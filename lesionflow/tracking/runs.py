@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import importlib.metadata
 import io
 import os
@@ -205,22 +206,35 @@ class CircuitBreaker:
             return True
 
 
-def log_setting(parameters: dict[str, Any], images: LabelledImages, split: Split) -> None:
-    """Log the setup of a training: parameters, data set, split, code and package versions."""
+def _log_data_sets(images: LabelledImages) -> None:
+    """Log the images as a data set of the run and, if they are of several sources, each source as one more."""
     from mlflow.data.dataset_source_registry import resolve_dataset_source
     from mlflow.data.meta_dataset import MetaDataset
 
-    with registry_errors("logging the run's setting"):
-        log_parameters(parameters)
+    logged = [(images.name, images.digest, images.folder, "training")]
+    table = images.table
+    if table["source"].nunique() > 1:
+        logged = [(images.name, images.digest, _common_folder(table["path"]), "training")]
+        for source, rows in table.groupby("source", sort=False):
+            digest = hashlib.sha256("".join(sorted(rows["content"])).encode()).hexdigest()
+            logged.append((str(source), digest, _common_folder(rows["path"]), "source"))
+    for name, digest, folder, context in logged:
         with warnings.catch_warnings():  # two kinds of local source fit, and either does
             warnings.simplefilter("ignore")
-            source = resolve_dataset_source(images.folder.resolve().as_uri())
-        mlflow.log_input(
-            MetaDataset(  # type: ignore[abstract]  # its own documentation creates it so
-                source, name=images.name, digest=images.digest[:36]
-            ),
-            context="training",
-        )
+            source = resolve_dataset_source(folder.resolve().as_uri())
+        # MLflow's own documentation creates it so, though it is abstract.
+        mlflow.log_input(MetaDataset(source, name=name, digest=digest[:36]), context=context)  # type: ignore[abstract]
+
+
+def _common_folder(paths: Iterable[str]) -> Path:
+    return Path(os.path.commonpath([os.path.dirname(path) for path in paths]))
+
+
+def log_setting(parameters: dict[str, Any], images: LabelledImages, split: Split) -> None:
+    """Log the setup of a training: parameters, data set, split, code and package versions."""
+    with registry_errors("logging the run's setting"):
+        log_parameters(parameters)
+        _log_data_sets(images)
         columns = images.table[["image_id", "lesion_id", "dx"]]
         table = columns.assign(part=split.part_of_each(len(columns)))
         mlflow.log_text(table.to_csv(index=False), "split.csv")

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -9,8 +10,9 @@ import mlflow
 import pandas as pd
 import pytest
 
+from lesionflow.datasets.combined import read_data_sets, split_data_sets
 from lesionflow.errors import RegistryError
-from lesionflow.tracking.runs import git_commit, package_versions
+from lesionflow.tracking.runs import git_commit, log_setting, package_versions, run
 from lesionflow.tracking.tracking_store import connect
 
 
@@ -59,6 +61,26 @@ def test_every_epoch_is_there(store: Path) -> None:
         for metric in ("loss", "accuracy", "balanced_accuracy"):
             history = client.get_metric_history(run.info.run_id, f"epoch/{side}_{metric}")
             assert [point.step for point in history] == [1, 2]
+
+
+def test_of_several_data_sets_each_is_there_with_its_folder(store: Path, demo_folder: Path, tmp_path: Path) -> None:
+    rows = pd.read_csv(demo_folder / "HAM10000_metadata.csv").sort_values("lesion_id")
+    for name, own in (("clinic", rows[:80]), ("atlas", rows[80:])):
+        (tmp_path / name).mkdir()
+        for image_id in own["image_id"]:
+            (file,) = demo_folder.rglob(f"{image_id}.*")
+            shutil.copy(file, tmp_path / name)
+        own.to_csv(tmp_path / name / "labels.csv", index=False)
+    images = read_data_sets([str(tmp_path / "clinic/labels.csv")], [str(tmp_path / "atlas/labels.csv")], tmp_path)
+    with run("of two", "lesionflow", system_metrics=False) as run_id:
+        log_setting({}, images, split_data_sets(images))
+    inputs = mlflow.get_run(run_id).inputs
+    logged = [entry.dataset for entry in inputs.dataset_inputs] if inputs else []
+    found = {dataset.name: (json.loads(dataset.source)["uri"], dataset.digest) for dataset in logged}
+    of_each = {"clinic/labels.csv": tmp_path / "clinic", "atlas/labels.csv": tmp_path / "atlas"}
+    folders = {images.name: tmp_path} | of_each
+    assert {name: uri for name, (uri, _) in found.items()} == {name: path.as_uri() for name, path in folders.items()}
+    assert found[images.name][1] == images.digest[:36] and len({digest for _, digest in found.values()}) == 3
 
 
 def test_data_set_split_pictures_and_versions_are_kept(store: Path, tmp_path: Path) -> None:
