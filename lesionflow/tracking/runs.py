@@ -214,10 +214,10 @@ def _log_data_sets(images: LabelledImages) -> None:
     logged = [(images.name, images.digest, images.folder, "training")]
     table = images.table
     if table["source"].nunique() > 1:
-        logged = [(images.name, images.digest, _common_folder(table["path"]), "training")]
+        logged = [(images.name, images.digest, _common_folder(table["path"], images.folder), "training")]
         for source, rows in table.groupby("source", sort=False):
             digest = hashlib.sha256("".join(sorted(rows["content"])).encode()).hexdigest()
-            logged.append((str(source), digest, _common_folder(rows["path"]), "source"))
+            logged.append((str(source), digest, _common_folder(rows["path"], images.folder), "source"))
     for name, digest, folder, context in logged:
         with warnings.catch_warnings():  # two kinds of local source fit, and either does
             warnings.simplefilter("ignore")
@@ -226,8 +226,13 @@ def _log_data_sets(images: LabelledImages) -> None:
         mlflow.log_input(MetaDataset(source, name=name, digest=digest[:36]), context=context)  # type: ignore[abstract]
 
 
-def _common_folder(paths: Iterable[str]) -> Path:
-    return Path(os.path.commonpath([os.path.dirname(path) for path in paths]))
+def _common_folder(paths: Iterable[str], otherwise: Path) -> Path:
+    """The folder that all files lie in or below, some of which may be named from the working directory."""
+    folders = {os.path.abspath(folder) for folder in {os.path.dirname(path) for path in paths}}
+    try:
+        return Path(os.path.commonpath(folders))
+    except ValueError:  # on several drives of Windows
+        return otherwise
 
 
 def log_setting(parameters: dict[str, Any], images: LabelledImages, split: Split) -> None:

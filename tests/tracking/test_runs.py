@@ -71,7 +71,8 @@ def test_of_several_data_sets_each_is_there_with_its_folder(store: Path, demo_fo
             (file,) = demo_folder.rglob(f"{image_id}.*")
             shutil.copy(file, tmp_path / name)
         own.to_csv(tmp_path / name / "labels.csv", index=False)
-    images = read_data_sets([str(tmp_path / "clinic/labels.csv")], [str(tmp_path / "atlas/labels.csv")], tmp_path)
+    named_from_here = os.path.relpath(tmp_path / "clinic/labels.csv")
+    images = read_data_sets([named_from_here], [str(tmp_path / "atlas/labels.csv")], tmp_path)
     with run("of two", "lesionflow", system_metrics=False) as run_id:
         log_setting({}, images, split_data_sets(images))
     inputs = mlflow.get_run(run_id).inputs
