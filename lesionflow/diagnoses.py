@@ -78,7 +78,7 @@ _TRANSLATIONS = {
     "nevus": "nävus; nävi; nævus; nevo; nevos",
     "melanocytic nevus":
         "melanozytärer nävus; melanozytärer naevus; melanozytäre nävi; nävuszellnävus; naevuszellnaevus; "
-        "nävuszellnaevus; nevus melanocítico; nevo melanocítico; naevus mélanocytaire; nævus mélanocytaire; "
+        "nävuszellnaevus; nzn; nevus melanocítico; nevo melanocítico; naevus mélanocytaire; nævus mélanocytaire; "
         "nevo melanocitico; nevi melanocitici",
     "dysplastic nevus":
         "dysplastischer nävus; dysplastischer naevus; nevus displásico; nevo displásico; naevus dysplasique; "

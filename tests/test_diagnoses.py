@@ -55,7 +55,7 @@ def test_a_word_means_what_the_set_has(name: str, word: str, meaning: str) -> No
         ("ham10000", "bcc", "Basalzellkarzinom, Basaliom, carcinoma basocelular, carcinome basocellulaire"),
         ("ham10000", "akiec", "aktinische Keratose, queratosis actínica, Morbus Bowen, Plattenepithelkarzinom in situ"),
         ("ham10000", "bkl", "Seborrhoische Keratose, queratosis seborreica, Kératose séborrhéique"),
-        ("ham10000", "nv", "Nävus, Naevuszellnaevus, melanozytaerer_naevus, nevus melanocítico, Spitz-Nävus"),
+        ("ham10000", "nv", "Nävus, Naevuszellnaevus, NZN, melanozytaerer_naevus, nevus melanocítico, Spitz-Nävus"),
         ("ham10000", "vasc", "Hämangiom, Haemangiom, Angiom, Gefäßläsion, GEFÄSSLÄSION, gefaesslaesion"),
         ("ham10000", "df", "Dermatofibrom, dermatofibrome"),
         ("ham10000", "", "Plattenepithelkarzinom, Spinaliom, carcinoma espinocelular, carcinome épidermoïde"),
