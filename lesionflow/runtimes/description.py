@@ -53,6 +53,8 @@ def left_out(format: str) -> list[str]:
     told = [
         "No averaging over turns (`--tta`) and no decoding of image files: only lesionflow reads DICOM and 16 bits "
         "a channel, applies every kind of colour profile and recognises damaged files.",
+        "Not quite the same pixels: lesionflow scales images that are several times larger than the input in more than "
+        "one step, and before it turns them, so pixels are up to a few grey levels apart, and probabilities a little.",
         "No Keras file and no predictions of the validation part: it cannot be trained on, compared or promoted.",
     ]
     if format == LITERT:

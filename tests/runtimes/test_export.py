@@ -152,8 +152,11 @@ def test_the_code_of_the_readme_makes_the_pixels_that_lesionflow_makes(tmp_path:
     drawn = Image.open(images / "image0000.jpg")
     see_through = drawn.convert("RGBA")
     see_through.putalpha(Image.linear_gradient("L").resize(drawn.size))
+    invisible = drawn.convert("RGBA")
+    invisible.putalpha(0)
     kinds: dict[str, tuple[Image.Image, dict[str, Any]]] = {
         "plain": (drawn, {}), "grey": (drawn.convert("L"), {}), "see_through": (see_through, {}),
+        "invisible": (invisible, {}),
         "palette": (drawn.quantize(16), {"transparency": 3}),
         "wide": (drawn, {"icc_profile": named_profile(12, 13)[0]}), "broken": (drawn, {"icc_profile": b"no profile"}),
         "grey of 16 bits": (Image.fromarray(np.asarray(drawn.convert("L")).astype("<u2") * 257), {}),
