@@ -28,7 +28,7 @@ from lesionflow.errors import BundleError, MissingError, ReportError
 from lesionflow.evaluation.leaks import find_leak
 from lesionflow.images.colour import named_profile
 from lesionflow.images.decode import decode
-from lesionflow.model.card import KERAS_FILE, TRAINED_ON_FILE, read_card, sha256, write_card
+from lesionflow.model.card import KERAS_FILE, ONNX_FILE, TRAINED_ON_FILE, read_card, sha256, write_card
 from lesionflow.model.files import read_arrays
 from lesionflow.model.predictor import load_predictor
 from lesionflow.runtimes.artifact import MODEL_FILES, open_artifact
@@ -191,13 +191,22 @@ def test_onnx_takes_an_image_as_bytes_and_names_its_outputs(exported: dict[str, 
     assert [output.name for output in graph.output] == ["probabilities", "distance"]
 
 
-def test_a_bundle_without_its_keras_file_is_read_back_out_of_its_graph(trained_store: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_bundle_without_its_keras_file_is_read_back_out_of_its_graph(
+    mirrored: bool, trained_store: Path, tmp_path: Path
+) -> None:
     from keras import ops
 
+    from lesionflow.training.export.onnx import average_mirrored
     from lesionflow.training.export.whole_network import whole_network
 
     copy = Path(shutil.copytree(trained_store / "vgg", tmp_path / "copy"))
     (copy / KERAS_FILE).unlink()
+    if mirrored:
+        average_mirrored(copy / ONNX_FILE)
+        card = read_card(copy)
+        digests = card.digests | {ONNX_FILE: sha256((copy / ONNX_FILE).read_bytes())}
+        write_card(copy, dataclasses.replace(card, digests=digests, training=card.training | {"mirrored": True}))
     predictor = load_predictor(copy)
     size = (predictor.card.height, predictor.card.width)
     pixels = np.random.default_rng(0).integers(0, 256, (3, *size, 3), dtype=np.uint8)

@@ -71,19 +71,24 @@ def archives() -> Path:
 
 
 def write_keras_bundle(folder: Path, **fields: Any) -> Path:
-    """Write the small bundle with its Keras file, which LiteRT's is made from, and a distance as training adds it."""
+    """Write the small bundle with its Keras file, which LiteRT's is made from, and a distance as training adds it.
+
+    As the shipped one it averages over an image and its mirror image.
+    """
     import keras
     import onnx
 
+    from lesionflow.training.export.onnx import average_mirrored
     from lesionflow.training.export.ood_distance import add_distance
 
-    graph = write_small_bundle(folder, **fields) / ONNX_FILE
+    graph = write_small_bundle(folder, training={"mirrored": True}, **fields) / ONNX_FILE
     model = onnx.load(graph)
     kernel, dense, bias = map(onnx.numpy_helper.to_array, model.graph.initializer)
     del model.graph.node[-1], model.graph.output[-1]
     onnx.save(model, graph)
     noise, labels = np.random.default_rng(0).integers(0, 256, (28, SIDE, SIDE, 3), np.uint8), np.arange(28) % len(bias)
     add_distance(graph, noise, labels, np.arange(28))
+    average_mirrored(graph)
     image = keras.Input((SIDE, SIDE, 3))
     maps = keras.layers.Conv2D(8, 5, padding="same", activation="relu", use_bias=False)(image)
     network = keras.Model(image, keras.layers.Dense(len(bias))(keras.layers.GlobalAveragePooling2D()(maps)))
