@@ -106,7 +106,7 @@ class ReportConfig(Config):
     log_report: bool = option(
         False, "With --log, keep the report among the run's artifacts.", group=MLFLOW, needs="--log"
     )
-    quiet: bool = option(False, "Print errors only.", group=REPORT)
+    quiet: bool = option(False, "Print errors and warnings only.", group=REPORT)
 
     def __post_init__(self) -> None:
         # As programs may give them: a location as text, a number of images as a number.
