@@ -86,6 +86,18 @@ _TRANSLATIONS = {
     "atypical nevus":
         "atypischer nävus; atypischer naevus; nevus atípico; nevo atípico; naevus atypique; "
         "nævus atypique; nevo atipico",
+    "compound nevus": "compoundnävus; compoundnaevus; nevus compuesto; nevo composto; naevus composé; nævus composé",
+    "junctional nevus":
+        "junktionsnävus; junktionsnaevus; nevus de unión; nevo juncional; naevus jonctionnel; nævus jonctionnel; "
+        "nevo giunzionale",
+    "dermal nevus":
+        "dermaler nävus; dermaler naevus; intradermaler nävus; nevus intradérmico; nevo intradérmico; naevus dermique; "
+        "naevus intradermique; nevo intradermico",
+    "congenital nevus":
+        "kongenitaler nävus; kongenitaler naevus; nevus congénito; nevo congênito; naevus congénital; "
+        "nævus congénital; nevo congenito",
+    "clark nevus": "clark nävus; clark naevus; nevus de clark; nevo de clark; naevus de clark; nevo di clark",
+    "halo nevus": "halonävus; halo nävus; sutton nävus; nevus halo; nevo halo; naevus à halo; nevo con alone",
     "blue nevus":
         "blauer nävus; blauer naevus; naevus coeruleus; nevus azul; nevo azul; naevus bleu; nævus bleu; nevo blu",
     "spitz nevus":

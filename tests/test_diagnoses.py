@@ -58,6 +58,7 @@ def test_a_word_means_what_the_set_has(name: str, word: str, meaning: str) -> No
         ("ham10000", "nv", "Nävus, Naevuszellnaevus, NZN, melanozytaerer_naevus, nevus melanocítico, Spitz-Nävus"),
         ("ham10000", "vasc", "Hämangiom, Haemangiom, Angiom, Gefäßläsion, GEFÄSSLÄSION, gefaesslaesion"),
         ("ham10000", "df", "Dermatofibrom, dermatofibrome"),
+        ("ham10000", "nv", "Compoundnävus, Junktionsnaevus, Clark-Nävus, nevus congénito, naevus intradermique"),
         ("ham10000", "", "Plattenepithelkarzinom, Spinaliom, carcinoma espinocelular, carcinome épidermoïde"),
         ("isic2019", "scc", "Plattenepithelkarzinom, Morbus Bowen, carcinome spinocellulaire"),
         ("pad-ufes-20", "sek", "ceratose seborreica, queratose seborreica"),
