@@ -93,7 +93,7 @@ def test_images_of_what_no_diagnosis_of_the_model_counts_as_are_one_line(
             ["--diagnoses", "binary", "--teacher", "BUNDLE", "--model", "cnn"],
             "--teacher: .* has other diagnoses",
         ),
-        (["--start-from", "BUNDLE", "--model", "cnn", "--width", "2"], r"has a width of 1\.0; give --width 1\.0"),
+        (["--start-from", "BUNDLE", "--model", "cnn", "--width", "2"], r"has a width of 1\.0; leave out --width"),
         (["--diagnoses", "OWN", "--model", "cnn"], "rows with an unknown diagnosis: akiec"),
     ],
 )
