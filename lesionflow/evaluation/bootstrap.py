@@ -63,7 +63,7 @@ def resampled_sums(lesion_ids: np.ndarray, columns: np.ndarray, resamples: int, 
 
 @dataclass(frozen=True)
 class Kinds:
-    """All that metrics may count images by. Images that agree in it are of one kind, and are counted together.
+    """All that metrics may count images by. Those that agree in it are of one kind, and are counted together.
 
     Of images, or of one image of each kind: (images,) or (kinds,) each.
     """
@@ -73,22 +73,18 @@ class Kinds:
     most_probable: np.ndarray  # int64
     malignant: np.ndarray  # bool, at the operating point
     trusted: np.ndarray  # bool, whether the call is not referred
+    is_malignant: np.ndarray  # bool, whether the true diagnosis is
     label_set: LabelSet
 
     def __len__(self) -> int:
         return len(self.labels)
-
-    @property
-    def is_malignant(self) -> np.ndarray:
-        """Whether the true diagnosis is malignant."""
-        return np.isin(self.labels, self.label_set.malignant_indices)
 
 
 def kinds_of(predictions: LabelledPredictions) -> Kinds:
     """What images can be counted by."""
     return Kinds(
         predictions.labels, predictions.called, predictions.probabilities.argmax(axis=1), predictions.malignant,
-        predictions.refer == TRUSTED, predictions.label_set,
+        predictions.refer == TRUSTED, predictions.is_malignant, predictions.label_set,
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from lesionflow.defaults import one_thread_a_product
 from lesionflow.errors import DataError, UsageError, counted, first_few
 from lesionflow.evaluation.bootstrap import (
+    Kinds,
     calibration_gaps,
     calibration_interval,
     confidence_bins,
@@ -62,9 +63,9 @@ def measure(
         (gaps_of_all,) = tally.calibration_gaps
     resampled, gaps = _resampled(predictions, tuple(values), resamples, seed, relative)
     _, lesion_of = np.unique(predictions.lesion_ids, return_inverse=True)
-    found = {}
+    images, found = kinds_of(predictions), {}
     for name, value in values.items():
-        estimate = _estimate(known[name], predictions, lesion_of, value, resampled[name], weights)
+        estimate = _estimate(known[name], images, lesion_of, value, resampled[name], weights)
         if estimate is not None:
             found[name] = estimate
     return found | {"ece": calibration_interval(gaps_of_all, gaps)}
@@ -124,7 +125,7 @@ def _resampled(
 
 def _estimate(
     metric: Metric,
-    predictions: LabelledPredictions,
+    images: Kinds,
     lesion_of: np.ndarray,
     value: float,
     resampled: np.ndarray,
@@ -136,7 +137,7 @@ def _estimate(
     images, (images,). Exact intervals are then of the effective number of lesions (Korn and Graubard 1998, Survey
     Methodology 24, 193-201): a hundred of which one stands for a thousand others are no better than one or two.
     """
-    rests_on = functools.partial(_rests_on, metric, predictions, lesion_of)
+    rests_on = functools.partial(_rests_on, metric, images, lesion_of)
     if metric.cases is None:
         return interval(value, resampled, None if metric.share is None else rests_on(weights))
     if rests_on() < FEWEST_LESIONS and not (metric.of_pairs and value in (0.0, 1.0)):
@@ -144,24 +145,22 @@ def _estimate(
     return interval(value, resampled, rests_on(weights) if metric.of_pairs else None)
 
 
-def _rests_on(
-    metric: Metric, predictions: LabelledPredictions, lesion_of: np.ndarray, weights: np.ndarray | None = None
-) -> float:
+def _rests_on(metric: Metric, images: Kinds, lesion_of: np.ndarray, weights: np.ndarray | None = None) -> float:
     """The number of lesions behind a metric, the effective one of weighted images; for a ranking, of the smaller side.
 
     A lesion counts as much as its images do on average, however many it has.
     """
 
-    def lesions(images: np.ndarray) -> float:
-        counts = np.bincount(lesion_of[images])
+    def lesions(chosen: np.ndarray) -> float:
+        counts = np.bincount(lesion_of[chosen])
         if weights is None:
             return int(np.count_nonzero(counts))
-        return effective_size(ratio(np.bincount(lesion_of[images], weights[images]), counts)[counts > 0])
+        return effective_size(ratio(np.bincount(lesion_of[chosen], weights[chosen]), counts)[counts > 0])
 
     if metric.cases is not None:
-        cases = metric.cases(predictions)
+        cases = metric.cases(images)
         return min(lesions(cases), lesions(~cases))
-    return lesions(np.ones(len(predictions), bool) if metric.share is None else metric.share(kinds_of(predictions))[1])
+    return lesions(np.ones(len(images), bool) if metric.share is None else metric.share(images)[1])
 
 
 def effective_size(weights: np.ndarray) -> float:
@@ -229,14 +228,14 @@ def compare(
     once = np.ones((1, len(first)))
     values = [weighted_metrics(each, once, names) for each in (first, second)]
     ours, theirs = (_resampled(each, names, resamples, seed)[0] for each in (first, second))
-    found = {}
+    images, found = kinds_of(first), {}
     _, lesion_of = np.unique(first.lesion_ids, return_inverse=True)
     for name in names:
         metric, resampled = known[name], ours[name] - theirs[name]
         estimate = interval(float(values[0][name][0] - values[1][name][0]), resampled)
         if estimate is None or np.isnan(estimate.value):
             continue
-        few = _rests_on(metric, first, lesion_of) < FEWEST_LESIONS
+        few = _rests_on(metric, images, lesion_of) < FEWEST_LESIONS
         if few and (metric.cases is not None or np.isnan(estimate.low)):
             found[name] = Difference(estimate.value, np.nan, np.nan, 0.5)
         else:

@@ -67,7 +67,7 @@ class Metric:
     share: Callable[[Kinds], Masks] | None = field(default=None, repr=False)
     compute: Callable[[Tally], np.ndarray] | None = field(default=None, repr=False)
     # Which images a ranking is of, against the rest, and whether it is a mean over pairs of these and those.
-    cases: Callable[[LabelledPredictions], np.ndarray] | None = field(default=None, repr=False)
+    cases: Callable[[Kinds], np.ndarray] | None = field(default=None, repr=False)
     of_pairs: bool = False
     diagnosis: str = ""  # that it is of, against the rest; empty where it is of all
     applies: Callable[[LabelSet], bool] = field(default=lambda labels: True, repr=False)  # which label sets have it
