@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -77,6 +78,12 @@ def room_graph(graph: dict[str, set[str]]) -> dict[str, set[str]]:
             rooms[room_of(name)] |= {room_of(each) for each in imported} - {room_of(name)}
     rooms.pop("__main__", None)
     return rooms
+
+
+def rooms_on_page(page: Path = ROOT / "docs" / "architecture.md") -> list[list[str]]:
+    """The rooms on each line of the table on the page, which stand below those that they import."""
+    table = page.read_text().split("| room |")[1].split("\n\n")[0]
+    return [re.findall(r"`(\w+)`", line.split("|")[1]) for line in table.splitlines()[2:]]
 
 
 def levels(rooms: dict[str, set[str]]) -> list[list[str]]:
