@@ -33,8 +33,8 @@ def main(images: Path, out: Path) -> int:
 def train(data: Path) -> lesionflow.Version:
     """Train with a configuration and one option in place of its own."""
     trained: lesionflow.Trained = lesionflow.train(lesionflow.TrainingConfig(data=str(data)), epochs=1, model="cnn")
-    decision: lesionflow.Verdict = trained.decision
-    if not decision.promote:
+    verdict: lesionflow.Verdict = trained.verdict
+    if not verdict.promote:
         lesionflow.promote(trained.best.name, trained.best.number, force=True, reason="the first one")
     report: lesionflow.Evaluation = lesionflow.evaluate("models:/lesionflow/1", data, tta=True, resamples=100)
     print(report.metrics["balanced_accuracy"].value)

@@ -33,7 +33,7 @@ class Registered:
     already: bool  # it was registered before; nothing was registered now
     run_id: str | None  # of the run that the version is of now; None where it was registered before
     of_training: bool  # whether that is the run that trained it
-    decision: Verdict | None  # of the gates; None where they were not asked
+    verdict: Verdict | None  # of the gates; None where they were not asked
     unfinished: str | None  # the run of the training of several networks that this was one of, if it has not finished
 
 

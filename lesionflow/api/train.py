@@ -25,7 +25,7 @@ from lesionflow.api.train_network import (
 )
 from lesionflow.datasets.combined import check_every_diagnosis_trains, describe_sources, read_data_sets, split_data_sets
 from lesionflow.datasets.labelled import DEMO, LabelledImages, check_is_there
-from lesionflow.datasets.split import PARTS, Split
+from lesionflow.datasets.split import HELD_OUT, PARTS, Split
 from lesionflow.defaults import DEFAULT_NAME
 from lesionflow.errors import LesionflowError, RegistryError, StoreError, UsageError, add_to_message, enumerated
 from lesionflow.evaluation.leaks import find_leak
@@ -66,7 +66,7 @@ class Trained:
 
     versions: tuple[Version, ...]  # one a network, in the order of training
     best: Version
-    decision: Verdict
+    verdict: Verdict
     tracking_uri: str
 
 
@@ -408,7 +408,7 @@ def _train(
             if several:
                 tracking.log_metrics({
                     f"{each.card.network}/{part}_{DECIDING}": each.card.metrics[part][DECIDING].value
-                    for each in trained for part in ("validation", "test")
+                    for each in trained for part in HELD_OUT
                 })  # fmt: skip
                 curves = learning_curves(f"{title} on {images.description}", histories)
                 tracking.log_picture("learning_curves", picture_of("learning_curves", curves).png())

@@ -13,6 +13,7 @@ from lesionflow.cli.help import command, option
 from lesionflow.cli.options import report_option, tracking_uri_option, truth_option
 from lesionflow.cli.streams import warn
 from lesionflow.cli.values import MODEL, Choice
+from lesionflow.datasets.split import HELD_OUT
 from lesionflow.errors import UsageError, counted, first_few
 from lesionflow.model.card import strict_json
 
@@ -26,14 +27,12 @@ if TYPE_CHECKING:
     from lesionflow.model.card import Estimate
     from lesionflow.registry.compared_model import ComparedModel
 
-PARTS = ("validation", "test")  # of which cards have metrics worth comparing
-
 
 @command(short_help="Print models side by side, and how they differ.")
 @click.argument("models", nargs=-1, type=MODEL, metavar="[MODEL...]")
 @report_option("Report of 'lesionflow score --also' whose two models are compared, in place of MODEL.")
 @truth_option
-@option("--part", type=Choice(PARTS), unset="both", help="Part of the split to show metrics of.")
+@option("--part", type=Choice(HELD_OUT), unset="both", help="Part of the split to show metrics of.")
 @option("--json", "for_machines", is_flag=True, help="Print JSON.")
 @tracking_uri_option
 def compare(
@@ -70,7 +69,7 @@ def compare(
     from lesionflow.api.compare import compare
 
     comparison = compare(models, tracking_uri=tracking_uri)
-    parts = (part,) if part else PARTS
+    parts = (part,) if part else HELD_OUT
     if not for_machines:
         _print_comparison(comparison, parts, Console(highlight=False, markup=False))
         return

@@ -65,8 +65,8 @@ def register(bundle: str, **options: Any) -> None:
     else:
         which = f"run {done.run_id}, which trained it" if done.of_training else f"run {done.run_id}"
         click.echo(f"registered as {version.label} ({version.card.network}), in {which}")
-    if done.decision is not None:
-        print_verdict(version, done.decision, store)
+    if done.verdict is not None:
+        print_verdict(version, done.verdict, store)
     if done.unfinished:
         click.echo(f"the training's other networks: {command_line('train', '--resume', done.unfinished, store=store)}")
 
@@ -118,15 +118,15 @@ def promote(name: str, version: int, **options: Any) -> None:
     warn(promotion.notes)
     chosen = promotion.version
     if promotion.already:
-        click.echo(f"{promotion.decision.reason}; nothing changed")
+        click.echo(f"{promotion.verdict.reason}; nothing changed")
         return
-    for gate in promotion.decision.gates:
+    for gate in promotion.verdict.gates:
         values = "" if gate.value is None or gate.limit is None else f"{gate.value:.4f}, limit {gate.limit:.4f}"
         click.echo(f"{'passed' if gate.passed else 'FAILED'}  {gate.name:22}{values}".rstrip())
         click.echo(click.wrap_text(gate.reason, 80, "        ", "        "))
-    warn(filter(None, [promotion.decision.warning]))
+    warn(filter(None, [promotion.verdict.warning]))
     if not promotion.promoted:
-        reasons = promotion.decision.reason
+        reasons = promotion.verdict.reason
         raise RegistryError(f"{chosen.label} does not become champion: {reasons}; {how_to_force(chosen, store)}")
     if promotion.replaced_by is not None:
         click.echo(told_replaced(name, version, promotion.replaced_by, store))

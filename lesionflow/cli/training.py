@@ -100,22 +100,13 @@ def _print(trained: Trained) -> None:
     if not console.is_terminal:
         console.width = _UNLIMITED
     console.print(_metrics_table(trained.versions), crop=False)
-    print_verdict(trained.best, trained.decision, trained.tracking_uri)
+    print_verdict(trained.best, trained.verdict, trained.tracking_uri)
     served = trained.tracking_uri.startswith(("http://", "https://"))
     command = shlex.join(["mlflow", "ui", "--backend-store-uri", trained.tracking_uri])
     click.echo(f"see the runs: {trained.tracking_uri if served else command}")
 
 
 _UNLIMITED = 10_000  # columns, more than a table has
-_SHOWN = {  # a metric's name -> its column, short enough for 80 characters
-    "accuracy": "accuracy",
-    "accuracy_of_always_nv": "always nv",
-    "accuracy_of_always_commonest": "commonest",
-    "balanced_accuracy": "balanced",
-    "macro_auc": "AUC",
-    "malignant_sensitivity": "sens.",
-    "malignant_specificity": "spec.",
-}
 
 
 def _metrics_table(versions: Iterable[Version]) -> Table:
@@ -128,17 +119,16 @@ def _metrics_table(versions: Iterable[Version]) -> Table:
     meaning = "balanced: balanced accuracy; AUC: macro average; sens., spec.: malignant against benign"
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=0, caption=meaning, caption_justify="left")
     versions = list(versions)
-    known = metrics_of(versions[0].card.labels)
-    shown = {name: column for name, column in _SHOWN.items() if name in known}
+    shown = [metric for metric in metrics_of(versions[0].card.labels).values() if metric.column]
     table.add_column("version", no_wrap=True, min_width=len("version"))
     # On a narrow terminal, the network's name is truncated.
     table.add_column("network", overflow="fold", min_width=len("network"))
     table.add_column("part", no_wrap=True, min_width=max(map(len, PARTS)))
-    for column in shown.values():
-        table.add_column(column, no_wrap=True, min_width=max(len(column), len("0.000")))
+    for metric in shown:
+        table.add_column(metric.column, no_wrap=True, min_width=max(len(metric.column), len("0.000")))
     for version in versions:
         for part in PARTS:
             metrics = version.card.metrics[part]
-            values = [f"{metrics[name].value:.3f}" if name in metrics else "" for name in shown]
+            values = [f"{metrics[each.name].value:.3f}" if each.name in metrics else "" for each in shown]
             table.add_row(str(version.number), version.card.network, part, *values)
     return table

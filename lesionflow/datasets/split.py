@@ -13,6 +13,7 @@ from lesionflow.diagnoses import HAM10000
 from lesionflow.errors import DataError, UsageError, counted, first_few
 
 PARTS = ("train", "validation", "test")
+HELD_OUT = PARTS[1:]  # of whose images nothing is trained
 DEFAULT_FRACTIONS = (0.70, 0.15, 0.15)
 
 

@@ -51,6 +51,8 @@ class Place(enum.Enum):
     GROUPS = enum.auto()  # the table of groups of images
     GROUPS_PLOT = enum.auto()  # the picture of groups of images
     GROUP_GAPS = enum.auto()  # which group differs most from which
+    HUB = enum.auto()  # what the Hugging Face hub reads of a model card
+    PRECISION = enum.auto()  # what an exported file of a lower precision costs
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class Metric:
     short: str = ""  # the same where there is little room: at most 20 characters
     better: Better = Better.HIGHER
     headline: str = ""  # above its value at the top of a page, where that is not `short`
+    column: str = ""  # above its values in the table that a training prints, where it is there
     shown: frozenset[Place] = frozenset()
     # One of these two. A share is of images among others, and has an exact interval where it is 0 or 1.
     share: Callable[[Kinds], Masks] | None = field(default=None, repr=False)
@@ -157,31 +160,31 @@ _P = Place
 # In the order in which they are shown everywhere.
 TABLE: tuple[Metric | OfDiagnosis, ...] = (
     Metric(
-        "balanced_accuracy", "balanced accuracy of the calls", "balanced accuracy",
+        "balanced_accuracy", "balanced accuracy of the calls", "balanced accuracy", column="balanced",
         shown=_places(*Place),
         compute=lambda tally: _mean_sensitivity(tally, tally.called),
     ),
     Metric(
-        "macro_auc", "macro AUC, each diagnosis against the rest", "macro AUC",
+        "macro_auc", "macro AUC, each diagnosis against the rest", "macro AUC", column="AUC",
         shown=_places(
-            _P.HEADLINE, _P.MODEL_CARD, _P.TERMS, _P.COMPARISON, _P.RUNS, _P.DECIDING, _P.FIT_GAP, _P.GROUPS
+            _P.HEADLINE, _P.MODEL_CARD, _P.TERMS, _P.COMPARISON, _P.RUNS, _P.DECIDING, _P.FIT_GAP, _P.GROUPS, _P.HUB
         ),
         compute=_macro(_auc),
     ),
     Metric(
-        "accuracy", "accuracy of the calls", "accuracy",
+        "accuracy", "accuracy of the calls", "accuracy", column="accuracy",
         shown=_places(_P.HEADLINE, _P.MODEL_CARD, _P.RUNS, _P.FIT_GAP),
         share=lambda images: (images.called == images.labels, _all(images)),
     ),
     Metric(
-        "accuracy_of_always_nv", "accuracy of always answering nv", better=Better.NEITHER,
+        "accuracy_of_always_nv", "accuracy of always answering nv", better=Better.NEITHER, column="always nv",
         shown=_places(_P.MODEL_CARD, _P.RUNS),
         share=lambda images: (images.labels == images.label_set.index_of("nv"), _all(images)),
         applies=lambda labels: "nv" in labels.names,
     ),
     Metric(
         "accuracy_of_always_commonest", "accuracy of always answering the most frequent diagnosis",
-        better=Better.NEITHER,
+        better=Better.NEITHER, column="commonest",
         shown=_places(_P.MODEL_CARD, _P.RUNS),
         compute=lambda tally: tally.of_commonest / tally.total,
         applies=lambda labels: "nv" not in labels.names,
@@ -198,12 +201,14 @@ TABLE: tuple[Metric | OfDiagnosis, ...] = (
     Metric("macro_average_precision", "macro average precision", compute=_macro(_average_precision)),
     Metric(
         "malignant_sensitivity", "malignant sensitivity at the operating point", "malignant sensitivity",
-        shown=_places(_P.HEADLINE, _P.MODEL_CARD, _P.RUNS, _P.GROUPS, _P.GROUPS_PLOT, _P.GROUP_GAPS),
+        column="sens.",
+        shown=_places(_P.HEADLINE, _P.MODEL_CARD, _P.RUNS, _P.GROUPS, _P.GROUPS_PLOT, _P.GROUP_GAPS, _P.HUB),
         share=lambda images: (images.malignant, images.is_malignant),
     ),
     Metric(
         "malignant_specificity", "malignant specificity at the operating point", "malignant specificity",
-        shown=_places(_P.HEADLINE, _P.MODEL_CARD, _P.RUNS, _P.GROUPS, _P.GROUPS_PLOT, _P.GROUP_GAPS),
+        column="spec.",
+        shown=_places(_P.HEADLINE, _P.MODEL_CARD, _P.RUNS, _P.GROUPS, _P.GROUPS_PLOT, _P.GROUP_GAPS, _P.HUB),
         share=lambda images: (~images.malignant, ~images.is_malignant),
     ),
     Metric(
@@ -235,7 +240,9 @@ TABLE: tuple[Metric | OfDiagnosis, ...] = (
     ),
     Metric(
         "ece", "expected calibration error (ECE)", "ECE", Better.LOWER, headline="calibration error (ECE)",
-        shown=_places(_P.HEADLINE, _P.MODEL_CARD, _P.COMPARISON, _P.RUNS, _P.DECIDING, _P.GROUP_GAPS),
+        shown=_places(
+            _P.HEADLINE, _P.MODEL_CARD, _P.COMPARISON, _P.RUNS, _P.DECIDING, _P.GROUP_GAPS, _P.HUB, _P.PRECISION
+        ),
         compute=lambda tally: np.abs(tally.calibration_gaps).sum(axis=1),
     ),
     Metric(

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lesionflow.datasets.licences import AUTHORS, AUTHORS_OF, LICENCE
-from lesionflow.datasets.split import PARTS
+from lesionflow.datasets.split import HELD_OUT, PARTS
 from lesionflow.errors import counted
 from lesionflow.evaluation.call_strength import CallStrength, strength_rows
 from lesionflow.evaluation.metrics import Place, in_words, shown_at, with_interval
@@ -18,7 +18,6 @@ from lesionflow.pages import render
 
 LONGEST = 5000  # characters of a version's description that MLflow's store has room for; a test holds the card to it
 LONGEST_NAME = 40
-MEASURED = ("validation", "test")
 FREE = "free to use"
 GAPS_NAMED = 3
 
@@ -35,7 +34,7 @@ def model_card(
     split, where they are known; strengths: what calls of other strengths would come to on the validation part.
     """
     calibration, known = card.calibrations[SINGLE], card.metrics
-    measured = [part for part in MEASURED if part in known]
+    measured = [part for part in HELD_OUT if part in known]
     specificities = {part: known[part].get("malignant_specificity") for part in measured}
     text = render(
         "model_card.md", card=card, plain=_plain, parts=PARTS, sizes=sizes or {}, with_interval=with_interval,

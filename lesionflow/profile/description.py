@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from lesionflow.datasets.labelled import LabelledImages
-from lesionflow.datasets.split import PARTS, Split
+from lesionflow.datasets.split import HELD_OUT, PARTS, Split
 from lesionflow.errors import counted, first_few
 from lesionflow.images.duplicates import ALIKE, MAXIMUM_IMAGES, NEAR, grey, is_blank
 from lesionflow.profile.attributes import (
@@ -272,7 +272,7 @@ def _about_copies(description: Description) -> Iterator[tuple[str, str]]:
         unmeasured = [
             f"{description.images.label_set.names[label]} in {part}"
             for label in np.unique(labels)
-            for part in PARTS[1:]
+            for part in HELD_OUT
             if label not in labels[split.part(part)]
         ]
         if unmeasured:

@@ -53,7 +53,7 @@ class Promotion:
     """The result of a promotion."""
 
     version: Version
-    decision: Verdict  # of the gates
+    verdict: Verdict  # of the gates
     before: Version | None  # the champion that it was measured against
     promoted: bool  # as the gates decided, or by force
     already: bool = False  # it was champion before; nothing was asked and nothing changed
@@ -63,7 +63,7 @@ class Promotion:
     @property
     def forced(self) -> bool:
         """Whether it was promoted although gates failed."""
-        return self.promoted and not self.decision.promote
+        return self.promoted and not self.verdict.promote
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def promote_best(challengers: list[Version]) -> tuple[Version, Verdict]:
     for other in challengers:
         if other is not best:
             tag_verdict(other.name, other.number, Verdict(False, _why_not(other, best)), KEPT_BACK, against=best)
-    verdict = promotion.decision
+    verdict = promotion.verdict
     if not promotion.promoted:
         verdict = Verdict(False, f"{verdict.reason}; {how_to_force(best)}", verdict.gates)
     elif promotion.already:

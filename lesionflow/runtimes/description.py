@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from lesionflow.errors import enumerated
-from lesionflow.evaluation.metrics import in_words
+from lesionflow.evaluation.metrics import Place, shown_at
 from lesionflow.evaluation.model_card import data_licence, licence_of
 from lesionflow.model.card import ABOUT_FILE, DISTANCE, IMAGE, PROBABILITIES, SINGLE, Card, dataset_name, strict_json
 from lesionflow.model.decision import prior_of_call
@@ -154,7 +154,6 @@ LICENCES = {
     "CC0": "cc0-1.0",
     "CC-0": "cc0-1.0",
 }
-SHOWN = ("balanced_accuracy", "macro_auc", "malignant_sensitivity", "malignant_specificity", "ece")
 _PART = "test"
 
 
@@ -194,12 +193,12 @@ def eval_results(card: Card) -> list[EvalResult]:
             dataset_type=_identifier(tested_on(card)),
             dataset_name=tested_on(card),
             dataset_split=_PART,
-            metric_type=name,
-            metric_name=in_words(name),
-            metric_value=round(metrics[name].value, 4),
+            metric_type=metric.name,
+            metric_name=metric.display_name,
+            metric_value=round(metrics[metric.name].value, 4),
         )
-        for name in SHOWN
-        if name in metrics
+        for metric in shown_at(Place.HUB, card.labels)
+        if metric.name in metrics
     ]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from lesionflow.errors import ReportError, counted
 from lesionflow.evaluation.measure import measure
-from lesionflow.evaluation.metrics import in_words, with_interval
+from lesionflow.evaluation.metrics import Place, shown_at, with_interval
 from lesionflow.evaluation.stability import measure_stability
 from lesionflow.model.card import SINGLE, Card, Estimate
 from lesionflow.model.prediction import Predictions, with_labels
@@ -20,7 +20,6 @@ from lesionflow.runtimes.artifact import Run
 MOST_IMAGES = 200  # that file and bundle are compared on
 STABILITY_IMAGES = 100  # each of which is changed in fifteen ways
 MOST_FOR_RANGES = 200  # images that int8 takes its ranges from
-MEASURED = ("balanced_accuracy", "ece")
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,8 @@ class Cost:
 
     def rows(self) -> list[tuple[str, str, str]]:
         """For each metric its name in words, and the values of bundle and file."""
-        shown = [*((name, in_words(name)) for name in MEASURED), ("stability", "calls that harmless changes move")]
+        shown = [(metric.name, metric.display_name) for metric in shown_at(Place.PRECISION)]
+        shown.append(("stability", "calls that harmless changes move"))
         return [
             (words, with_interval(self.bundle.get(name)), with_interval(self.artifact.get(name)))
             for name, words in shown
@@ -116,7 +116,7 @@ def _measured(predictor: Predictor, images: LabelledPixels) -> dict[str, Estimat
     )  # fmt: skip
     metrics = measure(said)
     moved = measure_stability(predictor, images.image_ids, images.lesion_ids, images.paths, most=STABILITY_IMAGES)
-    found = {name: metrics[name] for name in MEASURED if name in metrics}
+    found = {metric.name: metrics[metric.name] for metric in shown_at(Place.PRECISION) if metric.name in metrics}
     return found if moved is None else found | {"stability": moved.calls}
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.sampling import positive_shares
-from lesionflow.datasets.split import PARTS
+from lesionflow.datasets.split import HELD_OUT, PARTS
 from lesionflow.evaluation.calibration import averaged_images, carried_over, fit_calibration
 from lesionflow.evaluation.evaluate import EvaluatedPart, Measuring, draw_evaluation, evaluate_model
 from lesionflow.evaluation.leaks import trained_on
@@ -87,7 +87,7 @@ def finalize_model(
     progress("train: measuring")
     metrics = {"train": _measure_training(predictor, images, examples)}
     evaluations = {}
-    for part in PARTS[1:]:
+    for part in HELD_OUT:
         known = history
         if part == PARTS[-1]:  # by then, both ends of the gap are known
             known = dataclasses.replace(

@@ -46,13 +46,13 @@ def test_a_bundle_from_elsewhere_gets_a_run_of_its_own_and_is_asked_by_the_gates
 
 def test_without_a_challenge_nobody_is_asked_until_somebody_does(store: Path, trained_bundle: Path) -> None:
     done = register(trained_bundle, registered_model="moles", challenge=False)
-    assert not done.already and done.decision is None and not done.of_training
+    assert not done.already and done.verdict is None and not done.of_training
     client = mlflow.MlflowClient()
     assert "decision" not in client.get_model_version("moles", "1").tags
     client.update_model_version("moles", "1", "")  # as where the registry failed in between
     again = register(trained_bundle, registered_model="moles")
     assert again.already and again.version == find_version("moles", 1)
-    assert again.decision is not None and again.decision.promote
+    assert again.verdict is not None and again.verdict.promote
     assert (client.get_model_version("moles", "1").description or "").startswith("# ")
 
 

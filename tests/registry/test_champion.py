@@ -85,7 +85,7 @@ def test_a_refusal_changes_nothing_but_tags(store: Path) -> None:
     set_champion(version(3), "to begin with")
     before = read_state(NAME)
     done = challenge(version(2))
-    assert not done.promoted and "not shown to be better than lesions/3" in done.decision.reason
+    assert not done.promoted and "not shown to be better than lesions/3" in done.verdict.reason
     assert read_state(NAME) == before
     assert tags(2)["decision"] == "kept back" and tags(2)["gate_balanced_accuracy"].startswith(
         "failed: not shown to be better"
@@ -150,7 +150,7 @@ def test_a_champion_that_cannot_be_read_stops_a_promotion_unless_forced(
     with pytest.raises(RegistryError, match="gone"):
         challenge(two)
     done = challenge(two, force=True, note="a lost disk")
-    assert done.forced and "cannot be read: its artifacts are gone" in done.decision.reason
+    assert done.forced and "cannot be read: its artifacts are gone" in done.verdict.reason
     assert read_state(NAME).champion == 2
 
 
@@ -318,7 +318,7 @@ def test_a_change_that_breaks_off_behind_its_record_is_told(store: Path, monkeyp
         assert read_state(NAME).champion == (2 if step == "tag_verdict" else 1)
         again = challenge(version(2))  # as the message says
         assert again.promoted and not again.already and read_state(NAME).champion == 2
-        assert tags(2)["decision"] == "promoted" and tags(2)["decision_reason"] == again.decision.reason
+        assert tags(2)["decision"] == "promoted" and tags(2)["decision_reason"] == again.verdict.reason
         assert challenge(version(2)).already
         with monkeypatch.context() as server:
             server.setattr(champion, step, lost)
