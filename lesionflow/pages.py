@@ -20,12 +20,7 @@ if TYPE_CHECKING:
 def render(template: str, **values: Any) -> str:
     """Fill a template of `templates/`; in HTML every value is escaped unless it is `Markup`.
 
-    Parameters
-    ----------
-    template : str
-        The name of its file.
-    **values
-        By the names that the template has for them; one that it misses is an error.
+    template: the name of its file; values: by the names that it has for them, one that is missing is an error.
     """
     return _environment().get_template(template).render(**values)
 

@@ -14,19 +14,9 @@ MAXIMUM_SETTINGS_BYTES = 2**20  # of settings; parsing that many takes half a mi
 def read_yaml(file: Path, named: str) -> Any:
     """Return the values of a YAML file. Keys are text as it is written: YAML makes false of `no`, and 8 of `010`.
 
-    Parameters
-    ----------
-    file : Path
-    named : str
-        How messages call it, such as `--labels mine.yaml`.
-
-    Raises
-    ------
-    MissingError
-        The file cannot be read.
-    UsageError
-        It is not YAML, is too large for settings, refers to a table or list by name, as values without end do, or has
-        a key twice in one table, the first of which would be lost.
+    named: how messages call it, such as `--labels mine.yaml`. Raises `MissingError` where the file cannot be read;
+    `UsageError` where it is not YAML, is too large for settings, refers to a table or list by name, as values without
+    end do, or has a key twice in one table, the first of which would be lost.
     """
     import yaml
 

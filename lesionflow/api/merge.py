@@ -64,26 +64,26 @@ def merge(
     given = parts if out is None else out
     if given is None or None not in (parts, out):
         raise UsageError("merge: give the parts' --out as out, once; to= writes the report elsewhere")
-    config, share_of = configured(merge, ReportConfig, config, overrides), Destination.of(given)
-    destination = share_of if to is None else Destination.of(to)
-    if share_of.location is None:
+    config, parts_of = configured(merge, ReportConfig, config, overrides), Destination.of(given)
+    destination = parts_of if to is None else Destination.of(to)
+    if parts_of.location is None:
         raise UsageError("merge -: give the file that was --out for the parts")
     if not config.log:
-        return _merge(share_of, destination, config)
+        return _merge(parts_of, destination, config)
     from lesionflow.tracking.scoring_runs import ScoringJob, logged  # imports that few jobs need
 
-    job = ScoringJob(None, str(share_of), str(destination), config.log_report, tracking_uri)
-    return logged(job, lambda: _merge(share_of, destination, config), functools.partial(say, console=console))
+    job = ScoringJob(None, str(parts_of), str(destination), config.log_report, tracking_uri)
+    return logged(job, lambda: _merge(parts_of, destination, config), functools.partial(say, console=console))
 
 
-def _merge(share_of: Destination, destination: Destination, config: ReportConfig) -> Summary:
-    assert share_of.location is not None
-    folder, started = job_folder(share_of.location), time.monotonic()
+def _merge(parts_of: Destination, destination: Destination, config: ReportConfig) -> Summary:
+    assert parts_of.location is not None
+    folder, started = job_folder(parts_of.location), time.monotonic()
     if not config.overwrite and destination.exists() and not is_file(folder / JOB_FILE):
         raise ReportError(f"{destination}: is finished; nothing is left to merge")
     with jobs.merge(folder) as (job, info, failed):
         # A merge that was killed at its end has left the report; the next one compares.
-        may_replace = config.overwrite or (destination == share_of and destination.exists())
+        may_replace = config.overwrite or (destination == parts_of and destination.exists())
         outputs = check_outputs(destination, config, info.carried_columns, may_replace, also=info.also).of_model(
             job.labels
         )

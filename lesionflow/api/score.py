@@ -118,7 +118,7 @@ def _score(run: _Run) -> Summary:
             raise UsageError("--out - stores nothing that --resume or --shard could continue; name a file")
         with temporary_folder() as folder:
             return _score_all(run, folder / "job", kept=False)
-    return _score_all(run, job_folder(destination.location)) if config.shard is None else _score_share(run)
+    return _score_all(run, job_folder(destination.location)) if config.shard is None else _score_part(run)
 
 
 def _score_all(run: _Run, folder: Location, kept: bool = True) -> Summary:
@@ -150,10 +150,10 @@ def _score_all(run: _Run, folder: Location, kept: bool = True) -> Summary:
         return publish_report(job, info, outputs, started, resumed, workers)
 
 
-def _score_share(run: _Run) -> Summary:
-    """Score one share of a job that several processes work on."""
-    config, destination, share = run.config, run.destination, run.config.shard_range
-    assert share is not None and destination.location is not None
+def _score_part(run: _Run) -> Summary:
+    """Score one part of a job that several processes work on."""
+    config, destination, shard_range = run.config, run.destination, run.config.shard_range
+    assert shard_range is not None and destination.location is not None
     if destination.exists():  # a part that a scheduler starts once more after the merge
         raise ReportError(f"{destination}: exists already; remove it, or choose another name")
     destination.check(may_replace=True)
@@ -165,11 +165,11 @@ def _score_share(run: _Run) -> Summary:
     info, folder = replace(info, command=tuple(command)), job_folder(destination.location)
     with (
         _open_engine(config, loaded) as engine,
-        jobs.join(folder, _task(opened, loaded, config, info), share, info) as job,
+        jobs.join(folder, _task(opened, loaded, config, info), shard_range, info) as job,
         _keeping(job, "the same command continues from there", shared=True),
     ):
         _tell_terms(run, info, loaded)
-        shards, started, counts = share.shards(job.shards), time.monotonic(), Counts.of(loaded.card.labels)
+        shards, started, counts = shard_range.shards(job.shards), time.monotonic(), Counts.of(loaded.card.labels)
         resumed = _score_shards(job, shards, engine, run, opened)
         seconds = time.monotonic() - started
         for _ in counts.counting(job.rows(shards)):

@@ -31,12 +31,8 @@ def archive_of(path: Path) -> Path | None:
 def as_folder(archive: Path) -> Iterator[Path]:
     """A folder with the tables of an archive, and a unique placeholder for each image.
 
-    `path_within` gives the path of an image in the archive.
-
-    Raises
-    ------
-    DataError
-        For an archive that cannot be read; where the block raises one, it names the archive.
+    `path_within` gives the path of an image in the archive. Raises `DataError` for an archive that cannot be read;
+    where the block raises one, it names the archive.
     """
     with temporary_folder("archive") as temporary:
         root = temporary / archive.name

@@ -51,10 +51,7 @@ def names_in_schema(metadata: Mapping[bytes, bytes] | None) -> dict[str, list[st
 def with_class_names(table: pd.DataFrame, names: Mapping[str, list[str]], source: Path) -> pd.DataFrame:
     """A table with names in place of the numbers of classes; a column of anything else stays.
 
-    Raises
-    ------
-    DataError
-        For numbers that have no name; source: where the names are.
+    source: where the names are. Raises `DataError` for numbers that have no name.
     """
     for column in [name for name in table.columns if name in names]:
         values = table[column].str.removesuffix(".0")

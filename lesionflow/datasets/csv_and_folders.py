@@ -85,12 +85,8 @@ def read_labelled_table(file: Path, words: LabelWords) -> RawLabels:
 
     Further columns that count are those of `FURTHER`; without an image_id, the file's name without its ending is one.
     Paths are relative to the table's folder. Without paths, or where none leads to a file, an image_id is the name of a
-    file somewhere below it.
-
-    Raises
-    ------
-    DataError
-        For a table without these columns: it names those that there are, and how to name one's own.
+    file somewhere below it. Raises `DataError` for a table without these columns: it names those that there are, and
+    how to name one's own.
     """
     own = _read_own(file)
     table = _with_columns(own, words, file)
@@ -197,10 +193,7 @@ def is_image_folder(folder: Path) -> bool:
 def read_image_folder(folder: Path, words: LabelWords) -> RawLabels:
     """Read a Hugging Face image folder; without a label column, folder names are the labels.
 
-    Raises
-    ------
-    DataError
-        For tables without labels, and images that are not there.
+    Raises `DataError` for tables without labels, and images that are not there.
     """
     import pandas as pd
 
@@ -277,12 +270,8 @@ def _image_folder_tables(folder: Path) -> list[Path]:
 def read_diagnosis_folders(folder: Path, words: LabelWords) -> RawLabels:
     """Read a folder whose folders are named like diagnoses and hold their images.
 
-    So comes MED-NODE (Giotis et al. 2015, Expert Syst. Appl. 42, 6578): folders `melanoma` and `naevus`.
-
-    Raises
-    ------
-    DataError
-        For folders without images.
+    So comes MED-NODE (Giotis et al. 2015, Expert Syst. Appl. 42, 6578): folders `melanoma` and `naevus`. Raises
+    `DataError` for folders without images.
     """
     import pandas as pd
 
@@ -472,10 +461,7 @@ def _opened_as(base: Path, path: str) -> str:
 def one_label(table: pd.DataFrame, source: Path, words: LabelWords, may_be_empty: bool = False) -> pd.Series:
     """The label of each row, from either of two columns; may_be_empty: whether some may be missing.
 
-    Raises
-    ------
-    DataError
-        Where the columns disagree, or neither says anything.
+    Raises `DataError` where the columns disagree, or neither says anything.
     """
     columns = [name for name in LABEL_COLUMNS if name in table.columns]
     label = table[columns[0]]

@@ -25,10 +25,8 @@ REQUIRED_COLUMNS = ("lesion_id", "image_id", "dx")
 def read_ham10000(file: Path, words: LabelWords) -> RawLabels:
     """Read a HAM10000 folder: the metadata CSV and, in folders of any name or beside it, `<image_id>.<ending>`.
 
-    Raises
-    ------
-    DataError
-        For a table without the columns that it needs, or whose columns `dx`, `diagnosis` and `label` differ.
+    Raises `DataError` for a table without the columns that it needs, or whose columns `dx`, `diagnosis` and `label`
+    differ.
     """
     table = with_standard_names(lowered(read_table(file)))
     if not set(REQUIRED_COLUMNS) <= set(table.columns):

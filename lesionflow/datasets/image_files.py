@@ -57,12 +57,8 @@ def find_files(
     """The image files in a folder, with their names, and the table with the names by which they are found.
 
     If rows lack one, the zip archives in the folder are looked into, and then its Parquet files: of them count the
-    images that are not unpacked. source: the table's file; strict: whether it is a user's own.
-
-    Raises
-    ------
-    DataError
-        For a folder without images, and an archive that cannot be read if rows lack an image after all.
+    images that are not unpacked. source: the table's file; strict: whether it is a user's own. Raises `DataError` for a
+    folder without images, and an archive that cannot be read if rows lack an image after all.
     """
     left_out = LeftOut()
     folder = str(images)

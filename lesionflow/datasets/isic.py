@@ -55,12 +55,8 @@ def is_isic_challenge(path: Path) -> bool:
 def read_isic_challenge(path: Path) -> RawLabels:
     """Read a challenge's folder, or one of several ground truths.
 
-    Without lesion groupings or metadata each image counts as a lesion of its own.
-
-    Raises
-    ------
-    DataError
-        For several ground truths, and rows that do not name one diagnosis.
+    Without lesion groupings or metadata each image counts as a lesion of its own. Raises `DataError` for several ground
+    truths, and rows that do not name one diagnosis.
     """
     truths = _truths(path)
     if len(truths) != 1:
@@ -195,10 +191,7 @@ def _with_diagnoses_of_lesions(table: pd.DataFrame, file: Path) -> pd.DataFrame:
 def read_isic_download(file: Path) -> RawLabels:
     """Read the metadata that isic-cli writes or MILK10k has, and those images that are dermoscopic and unaltered.
 
-    Raises
-    ------
-    DataError
-        Where no diagnosis came with the images.
+    Raises `DataError` where no diagnosis came with the images.
     """
     table = lowered(read_table(file))
     if find_milk10k(file) == file:

@@ -102,10 +102,7 @@ class LabelWords:
     def unmet(self) -> list[str]:
         """A warning about the user's words that no table had.
 
-        Raises
-        ------
-        DataError
-            For the user's columns that no table of one's own had.
+        Raises `DataError` for the user's columns that no table of one's own had.
         """
         if columns := [own for own in self.columns.values() if own.lower() not in self.seen_columns]:
             there = first_few(list(self.seen_headers), COLUMNS_TOLD)

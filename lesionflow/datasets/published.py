@@ -254,10 +254,7 @@ _PH2_NUMBERS = {"0": "common nevus", "1": "atypical nevus", "2": "melanoma"}
 def find_layout(path: Path) -> tuple[Layout, Path] | None:
     """The layout and table of a published data set, given its folder or table; None if it is not one.
 
-    Raises
-    ------
-    DataError
-        Where several tables in a folder are such.
+    Raises `DataError` where several tables in a folder are such.
     """
     found = [(layout, file) for file in _tables(path) if (layout := _layout_of(file))]
     if len(found) > 1 and len({file.with_suffix("") for _, file in found}) == 1:
@@ -292,22 +289,7 @@ def _layout_of(file: Path) -> Layout | None:
 
 
 def read_published(layout: Layout, file: Path, root: Path) -> RawLabels:
-    """Read a published data set.
-
-    Parameters
-    ----------
-    layout : Layout
-        Which it is.
-    file : Path
-        Its table.
-    root : Path
-        The folder with table and images.
-
-    Raises
-    ------
-    DataError
-        For a table that cannot be read.
-    """
+    """Read a published data set; root: the folder with table and images. Raises `DataError`."""
     table = _read_prepared(layout, file)
     table["image_id"] = [Path(name.replace("\\", "/")).name for name in table[layout.image]]
     if layout.other_name in table.columns:

@@ -67,24 +67,9 @@ class RawLabels:
 def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]]:
     """Decide each row's diagnosis and find its image.
 
-    Parameters
-    ----------
-    raw : RawLabels
-        What the table says.
-    words : LabelWords
-        What its words mean.
-
-    Returns
-    -------
-    DataFrame
-        A row an image that has one of the diagnoses, with `ROW_COLUMNS`, in the order of image ids.
-    list of str
-        Warnings: what is left out, counted and named, and what is not known.
-
-    Raises
-    ------
-    DataError
-        Which counts what is wrong and names the first few.
+    Returns a row for each image that has one of the diagnoses, with `ROW_COLUMNS`, in the order of image ids; and
+    warnings: what is left out, counted and named, and what is not known. Raises `DataError`, which counts what is wrong
+    and names the first few.
     """
     warnings = list(raw.warnings)
     table = _with_ids(raw, warnings)

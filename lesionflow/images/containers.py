@@ -49,10 +49,7 @@ def is_archive(path: str | os.PathLike[str]) -> bool:
 def archive_entries(file: str | os.PathLike[str]) -> list[zipfile.ZipInfo]:
     """All entries of a zip archive's directory, in order.
 
-    Raises
-    ------
-    DataError
-        For a file that is no zip archive, or a broken one.
+    Raises `DataError` for a file that is no zip archive, or a broken one.
     """
     try:
         return _opened_zip(os.fspath(file)).infolist()
@@ -72,10 +69,7 @@ def entry_head(file: str | os.PathLike[str], entry: zipfile.ZipInfo, length: int
 def archive_members(file: str | os.PathLike[str]) -> list[zipfile.ZipInfo]:
     """The files in a zip archive, except leftovers of Macs and names that lead out of it.
 
-    Raises
-    ------
-    DataError
-        For a file that is no zip archive, or a broken one.
+    Raises `DataError` for a file that is no zip archive, or a broken one.
     """
     members = archive_entries(file)
     parts = [(member, PurePosixPath(member.filename).parts) for member in members if not member.is_dir()]

@@ -267,12 +267,8 @@ def _check_quantization(tables: bytes) -> None:
 def check_sequential(data: bytes, layout: Layout) -> bytes:
     """Check a JPEG of more than 8 bits a sample, whose decoders are lenient: scans, holes, and that it has its end.
 
-    Returns the file, its scan header mended where sequential JPEG leaves no choice of what it should say.
-
-    Raises
-    ------
-    ImageError
-        Where it is damaged or asks for too much work.
+    Returns the file, its scan header mended where sequential JPEG leaves no choice of what it should say. Raises
+    `ImageError` where it is damaged or asks for too much work.
     """
     if layout.process not in (_BASELINE, _EXTENDED, LOSSLESS):
         raise ImageError("unsupported", f"JPEG, {_named(layout)}; save it as JPEG of 8 bits, or not compressed")

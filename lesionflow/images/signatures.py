@@ -95,10 +95,7 @@ _MORE = 16  # zeros that nothing begins with; line feeds that have carriage retu
 def sniff(head: bytes) -> str | None:
     """The format of a file by its first bytes, as `header` names it, or None if it is not an image.
 
-    Parameters
-    ----------
-    head
-        The first `HEAD` bytes, or all of a shorter file.
+    head: the first `HEAD` bytes, or all of a shorter file.
     """
     if head[128:132] == b"DICM":  # first, since a preamble may hold the header of a TIFF
         return "DICOM"

@@ -119,10 +119,7 @@ class _Page:
 def open_tiff(data: bytes) -> Picture:
     """Decode the image of a TIFF file: its first page that is neither the preview nor the mask of another.
 
-    Raises
-    ------
-    ImageError
-        Where libtiff complains, bytes are missing, or the kind is not decoded.
+    Raises `ImageError` where libtiff complains, bytes are missing, or the kind is not decoded.
     """
     pages = _read_pages(data)
     page = _main_page(data, pages)

@@ -195,18 +195,8 @@ def predict_batch(
 ) -> list[Row]:
     """Score images that are held in memory or named one by one, as one batch; failed images carry the error.
 
-    Parameters
-    ----------
-    predictor : Predictor
-    images : sequence
-        Whatever `decode` takes.
-    decode : callable
-        From an image, a height and a width to (height, width, 3) uint8; it may raise `ImageError`.
-
-    Returns
-    -------
-    list of Row
-        One for each image, in their order.
+    images: whatever `decode` takes; decode: from an image, a height and a width to (height, width, 3) uint8; it may
+    raise `ImageError`. Returns one for each image, in their order.
     """
     height, width = predictor.card.height, predictor.card.width
     # What cannot be decoded stays black, as in `scoring.engines.local`.

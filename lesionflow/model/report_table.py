@@ -77,17 +77,9 @@ class ReportTable:
 def read_report_table(file: Path, further: tuple[str, ...] = ()) -> ReportTable:
     """Read a report of `lesionflow score`: CSV, Parquet or JSON lines.
 
-    Parameters
-    ----------
-    file
-        The report, with at least the columns `NEEDED` and a `p_<name>` for each diagnosis.
-    further
-        Further columns to keep, if the report has them.
-
-    Raises
-    ------
-    ReportError
-        If the file cannot be read, lacks a column, has invalid values, or is truncated.
+    file: the report, with at least the columns `NEEDED` and a `p_<name>` for each diagnosis; further: further columns
+    to keep, if the report has them. Raises `ReportError` if the file cannot be read, lacks a column, has invalid
+    values, or is truncated.
     """
     return _checked_table(file, _read(file, further))
 

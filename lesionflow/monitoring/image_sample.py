@@ -50,10 +50,7 @@ class Properties:
 def measure_properties(source: str | os.PathLike[str] | bytes, frame: int = 0) -> Properties:
     """Measure an image file, or the bytes of one on the middle square as a network would see it; frame: from 0.
 
-    Raises
-    ------
-    ImageError
-        With one of the words of `IMAGE_FAILURES`.
+    Raises `ImageError` with one of the words of `IMAGE_FAILURES`.
     """
     data = read_image_bytes(source)
     kind, width, height = header(data)
@@ -85,12 +82,7 @@ Measured = dict[str, np.ndarray]  # by field of `Properties`, (images,)
 class ImageSample:
     """Measures some images of each report, and remembers what it measured before.
 
-    Parameters
-    ----------
-    images : int
-        How many of a report.
-    folder : Path or None
-        Where `IMAGES_FILE` is kept; None keeps nothing.
+    images: how many of a report; folder: where `IMAGES_FILE` is kept; None keeps nothing.
     """
 
     def __init__(self, images: int, folder: Path | None):

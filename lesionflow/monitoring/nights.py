@@ -51,21 +51,9 @@ class Night:
 def read_nights(reports: Sequence[Path], images: ImageSample | None = None) -> list[Night]:
     """Read reports in the given order.
 
-    Parameters
-    ----------
-    reports
-        What `score` wrote.
-    images
-        What measures some of their images; None for nothing.
-
-    Raises
-    ------
-    ReportError
-        A file is not a report.
-    DataError
-        The reports are of different models or diagnoses.
-    UsageError
-        One is given twice.
+    images: what measures some images of the reports, if they are to be measured. Raises `ReportError`
+    where a file is not a report; `DataError` where the reports are of different models or diagnoses; `UsageError` where
+    one is given twice.
     """
     nights: list[Night] = []
     for file in reports:

@@ -81,12 +81,8 @@ def common_ground(
     """Return the predictions of models with different label sets for the same images, in the coarser set.
 
     The splits of one data set differ a little with its diagnoses, so that only some images of a validation part are in
-    the other one too.
-
-    Raises
-    ------
-    DataError
-        Where there is no such image, or neither set can be mapped onto the other; it says how both can be measured.
+    the other one too. Raises `DataError` where there is no such image, or neither set can be mapped onto the other; it
+    says how both can be measured.
     """
     ours, theirs, how = first.card, second.card, _MEASURE_BOTH
     try:

@@ -27,13 +27,13 @@ SPEED, MACHINES, MLFLOW = "Speed", "Several machines", "MLflow"
 
 @dataclass(frozen=True)
 class ShardRange:
-    """The share of one of several processes in a job: every `of`-th shard."""
+    """The part of one of several processes in a job: every `of`-th shard."""
 
     number: int  # from 1
     of: int
 
     def shards(self, all_shards: range) -> range:
-        """Return the shards of the job that belong to this share."""
+        """Return the shards of the job that belong to this part."""
         return all_shards[self.number - 1 :: self.of]
 
     def __str__(self) -> str:
@@ -224,7 +224,7 @@ class ScoringConfig(ReportConfig):
 
     @property
     def shard_range(self) -> ShardRange | None:
-        """The share of the job that this process is to do; None for the whole job."""
+        """The part of the job that this process is to do; None for the whole job."""
         if self.shard is None:
             return None
         matched = re.fullmatch(r"([0-9]{1,5})/([0-9]{1,5})", self.shard)

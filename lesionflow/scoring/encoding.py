@@ -89,19 +89,8 @@ def shard_groups(job: Job, rows: int) -> list[range]:
 def encode_job(encoding: Encoding, groups: Sequence[range], processes: int) -> Iterator[Piece]:
     """Encode a finished job in pieces, in order.
 
-    Parameters
-    ----------
-    encoding
-        The job and its format.
-    groups
-        Shards whose rows are a piece.
-    processes
-        How many work at once, of which this one is the first.
-
-    Raises
-    ------
-    ReportError
-        A shard is missing, altered or another job's, or a process ended.
+    encoding: the job and its format; groups: shards whose rows are a piece; processes: how many work at once, of which
+    this one is the first. Raises `ReportError` where a shard is missing, altered or another job's, or a process ended.
     """
     processes = min(processes, len(groups)) if sys.executable else 1
     with contextlib.ExitStack() as stack:

@@ -83,21 +83,9 @@ class RunInfo:
 def begin(folder: Location, task: Task, *, anew: bool = False) -> Iterator[Job]:
     """Begin a job, exclusively for this process, except in a store.
 
-    Parameters
-    ----------
-    folder
-        Where it is to lie, see `job_folder`.
-    task
-        What it is to do.
-    anew
-        Remove what an earlier run left unfinished there.
-
-    Raises
-    ------
-    ReportError
-        The folder holds an unfinished job, another process works on it, or it cannot be written.
-    DataError
-        The source holds nothing.
+    folder: where it is to lie, see `job_folder`; task: what it is to do; anew: remove what an earlier run left
+    unfinished there. Raises `ReportError` where the folder holds an unfinished job, another process works on it, or it
+    cannot be written; `DataError` where the source holds nothing.
     """
     with _exclusive(folder):
         if not anew and read_job_file(folder) is not None:
@@ -139,42 +127,38 @@ def resume(folder: Location, task: Task) -> Iterator[Job]:
 
 
 @contextlib.contextmanager
-def join(folder: Location, task: Task, share: ShardRange, info: RunInfo) -> Iterator[Job]:
-    """Begin or resume one process's share of a job, while others may work on theirs.
+def join(folder: Location, task: Task, shard_range: ShardRange, info: RunInfo) -> Iterator[Job]:
+    """Begin or resume one process's part of a job, while others may work on theirs.
 
     The first to begin puts the job into the folder, the others compare: all have to agree on everything that a row
-    depends on.
-
-    Raises
-    ------
-    ReportError
-        The folder holds another job or one cut otherwise, or this share is being worked on.
-    DataError
-        The source holds nothing.
+    depends on. Raises `ReportError` where the folder holds another job or one cut otherwise, or this part is being
+    worked on; `DataError` where the source holds nothing.
     """
     _make_folder(folder)
-    own_lock = f"{LOCK_FILE}-{share.number}-of-{share.of}"
+    own_lock = f"{LOCK_FILE}-{shard_range.number}-of-{shard_range.of}"
     with (
         _locked(folder, LOCK_FILE, "a run of the whole report, or its merge, is running", shared=True),
-        _locked(folder, own_lock, f"another process is working on part {share}"),
+        _locked(folder, own_lock, f"another process is working on part {shard_range}"),
     ):
         with _manifest(folder, task) as (partial, listing):
             fingerprint = _fingerprint(task, listing)
             manifest = _shared_manifest(listing.digest)
             with report_errors(folder):
-                before = read_job_file(folder) or _put_shared_job(folder, fingerprint, share, partial, manifest)
+                before = read_job_file(folder) or _put_shared_job(folder, fingerprint, shard_range, partial, manifest)
             if differing := _differences(folder, before["fingerprint"], fingerprint, partial):
                 raise ReportError(
-                    f"{folder}: part {share} belongs to another job than the parts there: {differing}; give all parts "
-                    "the same options and the same source, or remove that folder to start over"
+                    f"{folder}: part {shard_range} belongs to another job than the parts there: {differing}; give "
+                    "all parts the same options and the same source, or remove that folder to start over"
                 )
-        if before.get("parts") != share.of:
+        if before.get("parts") != shard_range.of:
             there = f"{before['parts']} parts" if "parts" in before else "one run"
-            raise ReportError(f"{folder}: was started as {there}, not as {share.of} parts; continue with that")
+            raise ReportError(f"{folder}: was started as {there}, not as {shard_range.of} parts; continue with that")
         with report_errors(folder):
             info = dataclasses.replace(info, left_out=dict(task.source.left_out), fingerprint=fingerprint)
             record = json.dumps(dataclasses.asdict(info), indent=2)
-            atomic_write_bytes(folder / f"part-{share.number:05}-of-{share.of:05}.json", record.encode() + b"\n")
+            atomic_write_bytes(
+                folder / f"part-{shard_range.number:05}-of-{shard_range.of:05}.json", record.encode() + b"\n"
+            )
         yield _job(folder, before, task.source.carried_columns, listing, manifest, task.labels)
 
 
@@ -269,17 +253,17 @@ def _begun(folder: Location, task: Task) -> Job:
 
 
 def _put_shared_job(
-    folder: Location, fingerprint: Fingerprint, share: ShardRange, partial: Path, manifest: str
+    folder: Location, fingerprint: Fingerprint, shard_range: ShardRange, partial: Path, manifest: str
 ) -> dict[str, Any]:
     """Write a shared job into its folder unless another process was first; returns the one there. Raises OSError."""
     if not objects.is_file(folder / manifest):
         put_in_place(partial, folder / manifest, overwrite=True)
-    content = json.dumps({"fingerprint": fingerprint, "begun": _now(), "parts": share.of}, indent=2)
+    content = json.dumps({"fingerprint": fingerprint, "begun": _now(), "parts": shard_range.of}, indent=2)
     with contextlib.suppress(FileExistsError):
         atomic_write_bytes(folder / JOB_FILE, content.encode() + b"\n", overwrite=False)
     there = read_job_file(folder)
     if there is None:
-        raise ReportError(f"{folder}: was removed while part {share} began; give the same command again")
+        raise ReportError(f"{folder}: was removed while part {shard_range} began; give the same command again")
     return there
 
 
@@ -437,11 +421,11 @@ def _count_failures(job: Job, info: RunInfo, parts: int) -> int:
     done = job.failures()
     lacking = []
     for number in range(1, parts + 1):
-        share = ShardRange(number, parts)
-        shards = share.shards(job.shards)
+        shard_range = ShardRange(number, parts)
+        shards = shard_range.shards(job.shards)
         if missing := [shard for shard in shards if done[shard] is None]:
-            command = shlex.join([*info.command, "--shard", str(share)])
-            lacking.append(f"part {share} lacks {counted(len(missing), 'shard', of=len(shards))}: {command}")
+            command = shlex.join([*info.command, "--shard", str(shard_range)])
+            lacking.append(f"part {shard_range} lacks {counted(len(missing), 'shard', of=len(shards))}: {command}")
     if lacking:
         raise ReportError(f"{job.folder}: not all parts are done; {first_few(lacking, 8)}")
     return sum(known or 0 for known in done)

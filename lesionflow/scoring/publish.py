@@ -54,7 +54,7 @@ _PART = re.compile(r"part-\d{5}-of-\d{5}\.parquet")
 
 @dataclass(frozen=True)
 class Summary:
-    """The result of a scoring run, or of one share of a job."""
+    """The result of a scoring run, or of one part of a job."""
 
     model: str
     report: Location | None  # None is standard output
@@ -62,7 +62,7 @@ class Summary:
     seconds: float  # from the first image read to the report's last row
     resumed: int  # images that an earlier run had done
     left_out: Mapping[str, int] = field(default_factory=dict)  # files of the folder that are no images, by kind
-    # Where its numbers come from; of a share, nothing.
+    # Where its numbers come from; of a part, nothing.
     provenance: Mapping[str, str] = field(default_factory=dict, repr=False)
     unread: Sequence[str] = field(default=(), repr=False)  # where rows are groups: images that failed, and why
     sample: Location | None = None  # the list of images to review, where one was written
@@ -182,25 +182,10 @@ def check_outputs(
 ) -> Outputs:
     """Plan the outputs, and refuse those that could not be written in the end, whatever the model's diagnoses.
 
-    Parameters
-    ----------
-    destination
-        Where the report goes.
-    config
-        Its format and columns, and what is to be written beside it.
-    carried
-        Names of the columns that are carried through from the list of images.
-    may_replace
-        Whether files that exist may be replaced.
-    also
-        Some name of a second model, where one is asked.
-
-    Raises
-    ------
-    UsageError
-        Options contradict each other.
-    ReportError
-        A file cannot be written.
+    destination: where the report goes; config: its format and columns, and what is to be written beside it; carried:
+    names of the columns that are carried through from the list of images; may_replace: whether files that exist may be
+    replaced; also: some name of a second model, where one is asked. Raises `UsageError` where options contradict each
+    other; `ReportError` where a file cannot be written.
     """
     form = destination.format(config.format)
     if config.failed_as is not None and form != ISIC:
@@ -238,25 +223,10 @@ def _sample_location(destination: Destination, config: ReportConfig) -> Location
 def publish_report(job: Job, info: RunInfo, outputs: Outputs, started: float, resumed: int, workers: int) -> Summary:
     """Write the planned outputs of a job whose shards are all done, then remove the job.
 
-    Parameters
-    ----------
-    job
-        The job; it is still there where something is raised.
-    info
-        Where its rows come from.
-    outputs
-        What is to be written.
-    started
-        When the work began, by the monotonic clock.
-    resumed
-        Images that were done before that.
-    workers
-        Threads that read the page's thumbnails.
-
-    Raises
-    ------
-    ReportError
-        Something cannot be written, or the format has no place for an image that failed.
+    job: the job; it is still there where something is raised; info: where its rows come from; outputs: what is to be
+    written; started: when the work began, by the monotonic clock; resumed: images that were done before that; workers:
+    threads that read the page's thumbnails. Raises `ReportError` where something cannot be written, or the format has
+    no place for an image that failed.
     """
     told = {"the model's card": info.card, "the second model's card": info.also_card}
     cards = [parse_card(text.encode(), name) for name, text in told.items() if text]

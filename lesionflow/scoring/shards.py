@@ -117,10 +117,7 @@ class Job:
     def write_shard(self, shard: int, rows: Iterable[tuple[int, Row]]) -> None:
         """Save a shard's result: rows with the index of their input within the shard, in order.
 
-        Raises
-        ------
-        ReportError
-            The disk is full or gone; the shard is then still to be done.
+        Raises `ReportError` where the disk is full or gone; the shard is then still to be done.
         """
         lines, failed, packed, pack = [], 0, bytearray(), _probabilities(self.labels).pack
         for index, row in rows:
@@ -167,10 +164,7 @@ class Job:
     def rows(self, shards: Iterable[int] | None = None) -> Iterator[Row]:
         """Every row of the finished job, or of some shards, in order.
 
-        Raises
-        ------
-        ReportError
-            A shard is missing, altered or another job's.
+        Raises `ReportError` where a shard is missing, altered or another job's.
         """
 
         def both(shard: int) -> tuple[int, list[tuple[str, ...]], tuple[int, bytes] | None]:

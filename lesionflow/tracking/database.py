@@ -93,17 +93,8 @@ def _migrations() -> ScriptDirectory:
 def read_schema(address: str, *, locked: bool = False) -> Schema:
     """Compare a database's schema with that of the installed MLflow; nothing is created or changed.
 
-    Parameters
-    ----------
-    address : str
-        Of the database.
-    locked : bool
-        Whether this process holds the lock of those who make its tables.
-
-    Raises
-    ------
-    RegistryError
-        Where the database does not answer, or is none.
+    address: of the database; locked: whether this process holds the lock of those who make its tables. Raises
+    `RegistryError` where the database does not answer, or is none.
     """
     import sqlalchemy
     from alembic.script.revision import ResolutionError

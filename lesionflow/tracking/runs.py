@@ -378,14 +378,8 @@ def log_configuration(config: TrainingConfig, registered_model: str) -> None:
 def read_configuration_text(source: str, tracking_uri: str | None = None) -> str:
     """Return the text of a configuration file, or of a run's: `runs:/RUN_ID/config.yaml`, or `runs:/RUN_ID`.
 
-    Raises
-    ------
-    MissingError
-        For a file that cannot be read.
-    UsageError
-        For one that is no text.
-    RegistryError
-        For a run that is not there or has no configuration.
+    Raises `MissingError` for a file that cannot be read; `UsageError` for one that is no text; `RegistryError` for a
+    run that is not there or has no configuration.
     """
     try:
         if not source.startswith(RUNS):

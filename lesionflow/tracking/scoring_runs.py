@@ -112,10 +112,7 @@ class ScoringJob:
 def experiment_of(model: str) -> str:
     """Return the experiment of a model's scoring jobs: `NAME/scoring` of a registered one, else the default name's.
 
-    Parameters
-    ----------
-    model
-        `models:/NAME@ALIAS`, `models:/NAME/VERSION`, or anything else that names a model.
+    model: `models:/NAME@ALIAS`, `models:/NAME/VERSION`, or anything else that names a model.
     """
     return _experiment_named(re.match(r"models:/([^/@]+)[/@]", model))
 
@@ -127,14 +124,8 @@ def _experiment_named(registered: re.Match[str] | None) -> str:
 def logged(job: ScoringJob, work: Callable[[], Summary], tell: Callable[[str], None]) -> Summary:
     """Do the work of a scoring job and log it as a run: finished, or failed or killed if the work raises.
 
-    Parameters
-    ----------
-    job
-        What the run says besides the result.
-    work
-        Scores, and returns the summary; what it raises is raised again.
-    tell
-        Called with a warning where the run cannot be written, which is no error of the job.
+    job: what the run says besides the result; work: scores, and returns the summary; what it raises is raised again;
+    tell: called with a warning where the run cannot be written, which is no error of the job.
     """
     began = time.time()
     try:

@@ -188,10 +188,7 @@ def _asked() -> tuple[str, str] | None:
 def find_or_create_experiment(name: str) -> str:
     """Return the id of an experiment, created if missing. MLflow's global active experiment is not changed.
 
-    Raises
-    ------
-    RegistryError
-        The experiment was deleted, or its artifacts are gone.
+    Raises `RegistryError` where the experiment was deleted, or its artifacts are gone.
     """
     client = mlflow.MlflowClient()
     found = client.get_experiment_by_name(name)

@@ -71,12 +71,8 @@ def exports_through_tensorflow() -> bool:
 def check_export(networks: Sequence[str]) -> None:
     """Make sure, before any work, that networks trained on this backend can be exported to ONNX.
 
-    Raises
-    ------
-    MissingError
-        Where a package is missing.
-    UsageError
-        Where the one that is there cannot export one of the networks.
+    Raises `MissingError` where a package is missing; `UsageError` where the one that is there cannot export one of the
+    networks.
     """
     name = os.environ.get(VARIABLE, "")
     if name not in OWN_EXPORT or exports_through_tensorflow():

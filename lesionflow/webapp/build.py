@@ -89,29 +89,10 @@ def write_page(
 ) -> int:
     """Write the page of a bundle, and return the size of its files in bytes.
 
-    Parameters
-    ----------
-    folder : Path
-        That exists.
-    label : str
-        How reports name the model.
-    card : Card
-        The bundle's.
-    runtime : str
-        `LITERT` or `ONNX`.
-    network : bytes
-        For LiteRT the file that `lesionflow export` writes, for ONNX Runtime the bundle's graph.
-    archives : list of bytes
-        Those of the runtime's packages, verified.
-    overwrite : bool
-        Replace files of an earlier page.
-
-    Raises
-    ------
-    ReportError
-        A file is there already, or cannot be written.
-    BundleError
-        The graph is none that ONNX Runtime reads.
+    folder: is there already; label: how reports name the model; runtime: `LITERT` or `ONNX`; network:
+    for LiteRT the file that `lesionflow export` writes, for ONNX Runtime the bundle's graph; archives: those of the
+    runtime's packages, verified; overwrite: replace files of an earlier page. Raises `ReportError` where a file is
+    there already, or cannot be written; `BundleError` where the graph is none that ONNX Runtime reads.
     """
     written = {name: _ours(name) for name in PAGE_FILES}
     if runtime == ONNX:

@@ -65,15 +65,9 @@ class Look:
 def draw_demo_set(folder: Path, images: int = 900, seed: int = 0, label_set: LabelSet = HAM10000) -> None:
     """Draw a synthetic HAM10000-like data set into folder, with the diagnoses of a label set.
 
-    The same seed gives the same files, byte for byte. The set is drawn under another name and renamed when it is
-    whole, so an interrupted run leaves nothing that could pass for a data set.
-
-    Raises
-    ------
-    FileExistsError
-        Where the folder is there and not empty.
-    UsageError
-        For too few images to have some of each diagnosis.
+    The same seed gives the same files, byte for byte. The set is drawn under another name and renamed when it is whole,
+    so an interrupted run leaves nothing that could pass for a data set. Raises `FileExistsError` where the folder is
+    there and not empty; `UsageError` for too few images to have some of each diagnosis.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise FileExistsError(errno.EEXIST, "exists and is not empty", str(folder))
