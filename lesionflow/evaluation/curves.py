@@ -8,7 +8,7 @@ import numpy as np
 
 from lesionflow.errors import counted
 from lesionflow.evaluation.calibration import coverage_curve, reliability
-from lesionflow.evaluation.plots import FEW, GREY, PALE, SMALL, TEXT, canvas, caption
+from lesionflow.evaluation.plots import FEW, GREY, PALE, SMALL, TEXT, canvas, caption, joined
 from lesionflow.model.prediction import TRUSTED, LabelledPredictions
 
 if TYPE_CHECKING:
@@ -26,13 +26,18 @@ def reliability_picture(about: str, after: LabelledPredictions, before: Labelled
         errors.append(sum(each.images * abs(each.confidence - each.accuracy.value) for each in bins) / len(predictions))
         top.plot([0, 1], [0, 1], color=PALE, linewidth=1)
         top.plot([each.confidence for each in bins], [each.accuracy.value for each in bins], color="black", linewidth=1)
-        for each in bins:
-            top.plot([each.confidence] * 2, [each.accuracy.low, each.accuracy.high], color=GREY, linewidth=0.8)
-            filled = "white" if each.images < FEW else "black"
-            top.plot(each.confidence, each.accuracy.value, "o", color="black", markerfacecolor=filled, markersize=5,
-                     clip_on=False)  # fmt: skip
-            bottom.bar(each.low, each.images, 0.9 * (each.high - each.low), align="edge", color="white",
-                       edgecolor="black", hatch="////", linewidth=0.6)  # fmt: skip
+        top.plot(
+            joined((each.confidence, each.confidence) for each in bins),
+            joined((each.accuracy.low, each.accuracy.high) for each in bins), color=GREY, linewidth=0.8,
+        )  # fmt: skip
+        for few, filling in ((False, "black"), (True, "white")):
+            shown = [(each.confidence, each.accuracy.value) for each in bins if (each.images < FEW) == few]
+            if shown:  # the layout of a figure with points that are nowhere fails
+                top.plot(*zip(*shown, strict=True), "o", color="black", markerfacecolor=filling, markersize=5,
+                         clip_on=False)  # fmt: skip
+        bottom.bar([each.low for each in bins], [each.images for each in bins],
+                   [0.9 * (each.high - each.low) for each in bins], align="edge", color="white", edgecolor="black",
+                   hatch="////", linewidth=0.6)  # fmt: skip
         top.set_title(f"{heading}: ECE {errors[-1]:.3f}", fontsize=TEXT, fontweight="bold", y=1.0)
         top.set(xlim=(0, 1), ylim=(0, 1.02))
         bottom.set_xlabel("probability of the\nmost probable diagnosis")

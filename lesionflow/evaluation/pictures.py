@@ -22,6 +22,7 @@ from lesionflow.evaluation.plots import (
     canvas,
     caption,
     confusion_picture,
+    joined,
     message_of,
     printable,
     shortened,
@@ -188,12 +189,17 @@ def slices_picture(about: str, slices: Sequence[Slice], gaps: Sequence[Gap], ove
         for line, each in zip(lines, slices, strict=True):
             if metric not in each.metrics:
                 axes.text(0.5, line, "not defined", fontsize=7, color=GREY, ha="center", va="center")
-                continue
-            found = each.metrics[metric]
-            axes.plot([found.low, found.high], [line, line], color="black", linewidth=1.2,
-                      linestyle=":" if each.small else "-")  # fmt: skip
-            axes.plot(found.value, line, "o", color="black", markersize=5,
-                      markerfacecolor="white" if each.small else "black", clip_on=False)  # fmt: skip
+        for small, style, filling in ((False, "-", "black"), (True, ":", "white")):
+            found = {
+                line: each.metrics[metric]
+                for line, each in zip(lines, slices, strict=True)
+                if each.small == small and metric in each.metrics
+            }
+            if found:  # the layout of a figure with points that are nowhere fails
+                ends, heights = joined((each.low, each.high) for each in found.values()), joined((y, y) for y in found)
+                axes.plot(ends, heights, color="black", linewidth=1.2, linestyle=style)
+                axes.plot([each.value for each in found.values()], list(found), "o", color="black", markersize=5,
+                          markerfacecolor=filling, clip_on=False)  # fmt: skip
         axes.set(xlim=(-0.03, 1.03), xticks=(0, 0.5, 1), ylim=(max(line - 0.6, 1), -0.8))
         axes.set_xlabel(label, fontsize=TEXT)
     panels[0, 0].set_yticks(lines, [printable(name) for name in names], fontsize=SMALL, parse_math=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -76,10 +76,19 @@ def caption(figure: Figure, message: str, about: str) -> None:
 def _fit(figure: Figure, written: Text, text: str) -> None:
     """Wrap a text into as few lines as the figure's width allows."""
     written.set_parse_math(False)  # a dollar in a name begins no formula
+    lines = [printable(line) for line in text.split("\n")]
     for width in range(90, 20, -2):  # characters
-        written.set_text("\n".join(textwrap.fill(printable(line), width) for line in text.split("\n")))
+        wrapped = "\n".join(textwrap.fill(line, width) for line in lines)
+        if wrapped == written.get_text():  # which was too wide
+            continue
+        written.set_text(wrapped)
         if written.get_window_extent().width <= 0.97 * figure.bbox.width:
             return
+
+
+def joined(lines: Iterable[Sequence[float]]) -> list[float]:
+    """Coordinates of several lines as those of one, with a gap behind each: Matplotlib's time is spent by the line."""
+    return [coordinate for line in lines for coordinate in (*line, np.nan)]
 
 
 def message_of(figure: Figure) -> str:

@@ -35,8 +35,16 @@ def test_small_slices_are_hollow_and_marked_and_the_largest_gap_is_the_message()
     ]
     assert message_of(figure) == gap_sentence(shown[0])
     assert "female (140)" in texts(figure) and "unknown (5, small)" in texts(figure)
-    fills = [line.get_markerfacecolor() for line in figure.axes[0].lines if line.get_marker() == "o"]
-    assert fills == ["black", "black", "white"]
+    points = {line.get_markerfacecolor(): line for line in figure.axes[0].lines if line.get_marker() == "o"}
+    assert {filling: np.size(line.get_xdata()) for filling, line in points.items()} == {"black": 2, "white": 1}
+    solid, dotted = (
+        line for line in figure.axes[0].lines if line.get_marker() == "None" and np.size(line.get_ydata()) > 2
+    )
+    assert (solid.get_linestyle(), dotted.get_linestyle()) == ("-", ":")
+    ends = np.reshape(solid.get_xdata(), (2, 3))  # of an interval, and a gap
+    estimates = [each.metrics["balanced_accuracy"] for each in slices if not each.small]
+    assert np.array_equal(ends[:, :2], [(each.low, each.high) for each in estimates]) and np.isnan(ends[:, 2]).all()
+    assert np.array_equal(points["black"].get_xdata(), [each.value for each in estimates])
     assert drawn(figure).std() > 5
 
 
