@@ -27,7 +27,7 @@ from lesionflow.model.decision import POOLS, called_diagnoses, pool_probabilitie
 from lesionflow.model.files import read_arrays
 from lesionflow.model.prediction import LabelledPredictions, with_labels
 from lesionflow.model.predictor import Predictor, load_predictor
-from lesionflow.registry.versions import SCORED, resolve
+from lesionflow.registry.versions import SCORING_FILES, resolve
 
 SHOWN = (
     "balanced_accuracy",
@@ -48,7 +48,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        resolved = resolve(options.model, Path(folder), None, (*SCORED, TRAINED_ON_FILE))
+        resolved = resolve(options.model, Path(folder), None, (*SCORING_FILES, TRAINED_ON_FILE))
         predictor = load_predictor(resolved.folder, threads=1)
         known = read_arrays(resolved.folder, predictor.card, TRAINED_ON_FILE)
     images, card = read_labelled_images(options.data, options.cache), predictor.card

@@ -34,7 +34,7 @@ from lesionflow.model.card import CARD_FILE, TRAINED_ON_FILE, VALIDATION_FILE
 from lesionflow.model.files import PRETRAINED
 from lesionflow.model.predictor import load_predictor
 from lesionflow.progress import show_status, stderr_console
-from lesionflow.registry.versions import SCORED, is_address, opened
+from lesionflow.registry.versions import SCORING_FILES, is_address, opened
 from lesionflow.storage.location import location_text, path_here
 from lesionflow.tracking.tracking_store import connect, kept_settings
 
@@ -98,7 +98,7 @@ def evaluate(
     with output_folder(folder, EVALUATION_FILES, config.overwrite), show_status("reading images", console) as status:
         if config.log:
             connect(tracking_uri, writes=True)
-        with opened(model, tracking_uri, (*SCORED, TRAINED_ON_FILE, VALIDATION_FILE)) as resolved:
+        with opened(model, tracking_uri, (*SCORING_FILES, TRAINED_ON_FILE, VALIDATION_FILE)) as resolved:
             predictor = load_predictor(resolved.folder, threads=1, averaged=config.tta)
             card, known, validation = predictor.card, resolved.trained_on(), resolved.validation()
         label_set = card.labels if config.diagnoses is None else read_label_set(config.diagnoses)

@@ -43,7 +43,7 @@ from lesionflow.scoring.sources import open_source
 from lesionflow.storage.location import location_text, path_here
 
 _METADATA = "lesionflow "  # how the names of the metadata begin in a picture
-SHOWN = 480  # pixels of the shorter side in the picture
+PICTURE_SIDE = 480  # pixels of the shorter side in the picture
 
 
 @dataclass(frozen=True)
@@ -235,7 +235,7 @@ def _draw(name: str, picture: Path, pixels: np.ndarray, data: bytes, frame: int,
     drawn, before = _Drawn(of.by, digest), _drawn(picture) if of.config.resume else None
     if drawn == before:
         return Explained(name, picture, said, kept=True)
-    larger = max(1.0, SHOWN / min(card.height, card.width))
+    larger = max(1.0, PICTURE_SIDE / min(card.height, card.width))
     shown = decode(data, round(larger * card.height), round(larger * card.width), frame)
     _, columns, rows = header(data)
     scale = min(columns / card.width, rows / card.height)

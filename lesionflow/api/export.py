@@ -176,7 +176,7 @@ def _write_runtime(
         labelled, samples = without_ranges(labelled)
     of, pixels, unread = _parity_pixels(config, card, labelled)
     progress(f"writing {config.format}, {config.precision}")
-    file = write_artifact(found.folder, card, graph, config.format, config.precision, folder, samples)
+    file = write_artifact(found.folder, card, graph, config, folder, samples)
     progress(f"comparing {counted(len(pixels), 'image')}")
     artifact = RuntimePredictor(card, open_artifact(file, config.format))
     parity = compare_answers(bundle.predict(pixels), artifact.predict(pixels), of, config.limits)
@@ -186,10 +186,9 @@ def _write_runtime(
         progress(f"measuring on {counted(len(labelled.labels), 'labelled image')}")
         cost = measure_cost(bundle, artifact, labelled)
     digests = {each.name: sha256(each.read_bytes()) for each in sorted(folder.iterdir())}
-    about = describe(card, found.label, config.format, config.precision, digests, parity, cost)
+    about = describe(card, found.label, config, digests, parity, cost)
     (folder / ABOUT_FILE).write_text(json.dumps(about, indent=2, allow_nan=False) + "\n")
-    told = readme(card, found.label, config.format, config.precision, parity, cost)
-    (folder / README_FILE).write_text(told, encoding="utf-8")
+    (folder / README_FILE).write_text(readme(card, found.label, config, parity, cost), encoding="utf-8")
     (folder / CARD_PAGE_FILE).write_text(markdown_page(_card_text(found.folder, card)), encoding="utf-8")
     return parity, cost, unread
 

@@ -108,9 +108,12 @@ def _reference(source: str, nights: Sequence[Night], tracking_uri: str | None, n
             check_same(first, night)
         estimates = {name: estimate.value for name, estimate in night.estimates.items()}
         return Reference(GIVEN, night.name, night.sample, estimates)
-    from lesionflow.registry.versions import SCORED, opened  # which brings MLflow along only for a registry's model
+    from lesionflow.registry.versions import (  # which brings MLflow along only for a registry's model
+        SCORING_FILES,
+        opened,
+    )
 
-    with opened(source, tracking_uri, (*SCORED, VALIDATION_FILE)) as resolved:
+    with opened(source, tracking_uri, (*SCORING_FILES, VALIDATION_FILE)) as resolved:
         said, classes = resolved.validation(), resolved.card.classes
     if first is not None and classes != first.diagnoses:
         raise DataError(f"{resolved.label} has other diagnoses than the nights; give the model that scored them")

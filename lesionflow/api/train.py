@@ -42,7 +42,7 @@ from lesionflow.registry.champion import find_champion, promote_best
 from lesionflow.registry.config import check_model_name
 from lesionflow.registry.gates import Verdict
 from lesionflow.registry.training_artifacts import check_may_register, find_trained
-from lesionflow.registry.versions import SCORED, Resolved, Version, opened
+from lesionflow.registry.versions import SCORING_FILES, Resolved, Version, opened
 from lesionflow.storage.temporary import temporary_folder
 from lesionflow.tracking import runs as tracking
 from lesionflow.tracking.resume import (
@@ -130,11 +130,9 @@ def train(
     address = None if is_to_be_made(tracking_uri) else connect(tracking_uri, writes=True, migrate=migrate)
     config, digests = _with_named_models(config, tracking_uri)
     config = _prepared(config, console)
-    read = _read_data(config, console, cache)
+    material = Material(*_read_data(config, console, cache), registered_model, cache, console)
     address = address or connect(tracking_uri, writes=True)
-    return _train(
-        config, read, digests, None, registered_model, console, address=address, experiment=experiment, cache=cache
-    )
+    return _train(config, material, digests, None, address, experiment)
 
 
 @kept_settings()
@@ -198,8 +196,8 @@ def resume(
         with telling_what_moved(vars(begun.config)):
             config, digests = _with_named_models(begun.config, tracking_uri, begun)
             config = _prepared(config, console)
-            read = _read_data(config, console, cache)
-            return _train(config, read, digests, begun, begun.registered_model, console, address=address, cache=cache)
+            material = Material(*_read_data(config, console, cache), begun.registered_model, cache, console)
+            return _train(config, material, digests, begun, address)
 
 
 def _prepared(config: TrainingConfig, console: Console) -> TrainingConfig:
@@ -271,10 +269,9 @@ def _read_data(config: TrainingConfig, console: Console, cache: Path | None) -> 
     return images, split
 
 
-def _describe_data(
-    config: TrainingConfig, images: LabelledImages, split: Split, begun: InterruptedRun | None, console: Console
-) -> Description:
+def _describe_data(config: TrainingConfig, material: Material, begun: InterruptedRun | None) -> Description:
     """Describe the images to train on, and print what else is notable about them."""
+    images, split, console = material.images, material.split, material.console
     if begun:
         begun.check(images, split)
     with show_status("describing the data", console) as status:
@@ -297,7 +294,7 @@ def _describe_data(
     return description
 
 
-def _read_beginning(config: TrainingConfig, images: LabelledImages, split: Split, console: Console) -> Beginning | None:
+def _read_beginning(config: TrainingConfig, material: Material) -> Beginning | None:
     """The initial weights and the images they were trained on; None if no bundle is named.
 
     Warns if they were trained on lesions of the validation or the test part.
@@ -306,44 +303,44 @@ def _read_beginning(config: TrainingConfig, images: LabelledImages, split: Split
 
     if not config.starts_from_bundle:
         return None
-    with opened(config.start_from, files=(*SCORED, KERAS_FILE, TRAINED_ON_FILE)) as resolved:
-        start = read_start(resolved.folder, keep_last_layer=config.last_layer == "kept", label_set=images.label_set)
-        source = _learnt_from(resolved, images, _measured(config, images, split), console)
+    with opened(config.start_from, files=(*SCORING_FILES, KERAS_FILE, TRAINED_ON_FILE)) as resolved:
+        kept, label_set = config.last_layer == "kept", material.images.label_set
+        start = read_start(resolved.folder, keep_last_layer=kept, label_set=label_set)
+        source = _learnt_from(resolved, config, material)
     return Beginning(start, source)
 
 
-def _read_teaching(
-    config: TrainingConfig, images: LabelledImages, split: Split, cache: Path | None, console: Console
-) -> Teaching | None:
+def _read_teaching(config: TrainingConfig, material: Material) -> Teaching | None:
     """The teacher's predictions for the training images; None without a teacher."""
     if not config.teacher:
         return None
-    with opened(config.teacher, files=(*SCORED, TRAINED_ON_FILE)) as resolved:
-        source = _learnt_from(resolved, images, _measured(config, images, split), console)
-        asked = np.arange(len(images.table)) if config.folds else split.train
-        with show_status(f"{resolved.label}: predicting the training images", console):
-            probabilities = averaged_answers(resolved.folder, images, asked, cache)
+    with opened(config.teacher, files=(*SCORING_FILES, TRAINED_ON_FILE)) as resolved:
+        source, images = _learnt_from(resolved, config, material), material.images
+        asked = np.arange(len(images.table)) if config.folds else material.split.train
+        with show_status(f"{resolved.label}: predicting the training images", material.console):
+            probabilities = averaged_answers(resolved.folder, images, asked, material.cache)
     return Teaching(probabilities, source)
 
 
-def _measured(config: TrainingConfig, images: LabelledImages, split: Split) -> np.ndarray:
+def _measured(config: TrainingConfig, material: Material) -> np.ndarray:
     """The images that models are measured on: validation and test, or those of all folds."""
+    images, split = material.images, material.split
     if config.folds and "extra" in images.table.columns:
         return np.flatnonzero(~images.table["extra"].to_numpy())
     return np.arange(len(images.table)) if config.folds else np.concatenate([split.validation, split.test])
 
 
-def _learnt_from(resolved: Resolved, images: LabelledImages, measured: np.ndarray, console: Console) -> LearntFrom:
+def _learnt_from(resolved: Resolved, config: TrainingConfig, material: Material) -> LearntFrom:
     """The training images of a model that training builds on; warns if measured lesions are among them."""
     known, warning = resolved.trained_on(), ""
     if known is None:
         warning = f"{resolved.label} does not say which lesions trained it: they may be in the test part"
     else:
-        leak = find_leak(known, images.table.iloc[measured])
+        leak = find_leak(known, material.images.table.iloc[_measured(config, material)])
         if leak.images:
             warning = leak.describe(f"{resolved.label}, which training builds on,")
     if warning:
-        say(warning, console=console, warning=True)
+        say(warning, console=material.console, warning=True)
     return LearntFrom(resolved.label, resolved.card.licence, known, warning)
 
 
@@ -360,23 +357,18 @@ def _without_missing(config: TrainingConfig, console: Console) -> TrainingConfig
 
 def _train(
     config: TrainingConfig,
-    read: tuple[LabelledImages, Split],
+    material: Material,
     digests: Mapping[str, str],
     begun: InterruptedRun | None,
-    registered_model: str,
-    console: Console,
-    *,
     address: str,
     experiment: str = "",
-    cache: Path | None,
 ) -> Trained:
     """Train the networks of config, except those that `begun`, the interrupted training, has already registered."""
-    images, split = read
-    description = _describe_data(config, images, split, begun, console)
-    material = Material(
-        images, split, registered_model, cache, console,
-        _read_beginning(config, images, split, console), _read_teaching(config, images, split, cache, console),
-    )  # fmt: skip
+    images, split = material.images, material.split
+    registered_model, console = material.registered_model, material.console
+    description = _describe_data(config, material, begun)
+    beginning, teaching = _read_beginning(config, material), _read_teaching(config, material)
+    material = dataclasses.replace(material, beginning=beginning, teaching=teaching)
     several = len(config.networks) > 1
     each = {name: config.resolved(name, config.preset) for name in config.networks}
     runs = begun.networks if begun else {}
@@ -388,7 +380,7 @@ def _train(
     with (
         tracking.without_autologging(),
         tracking.run(title, experiment, system_metrics=not several, resumed=resumed) as run_id,
-        contextlib.nullcontext() if resumed else held_training(run_id, cache),
+        contextlib.nullcontext() if resumed else held_training(run_id, material.cache),
     ):
         setting = config if several else each[config.networks[0]]
         tracking.log_setting(setting.parameters(), images, split)

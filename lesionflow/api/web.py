@@ -16,7 +16,7 @@ from lesionflow.images.discovery import cache_folder
 from lesionflow.model.card import KERAS_FILE
 from lesionflow.model.files import read_bundle
 from lesionflow.progress import say
-from lesionflow.registry.versions import SCORED, opened
+from lesionflow.registry.versions import SCORING_FILES, opened
 from lesionflow.runtimes.artifact import MODEL_FILES, check_installed, check_source
 from lesionflow.runtimes.config import FLOAT32
 from lesionflow.storage.location import location_text, path_here
@@ -67,7 +67,7 @@ def web(
     folder = path_here(out, "out")
     check_folder(folder)
     with (
-        opened(location_text(model, "model"), tracking_uri, (*SCORED, KERAS_FILE)) as found,
+        opened(location_text(model, "model"), tracking_uri, (*SCORING_FILES, KERAS_FILE)) as found,
         output_folder(folder, WEB_FILES, config.overwrite),
     ):
         card, graph = read_bundle(found.folder)

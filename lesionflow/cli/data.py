@@ -14,7 +14,7 @@ from lesionflow.cli.help import command, option
 from lesionflow.cli.options import LATER, cache_option, options_of, report_option, tracking_uri_option, truth_option
 from lesionflow.cli.streams import warn
 from lesionflow.cli.values import FILE, FOLDER, LABELLED, MODEL, PATH, Number, Words
-from lesionflow.datasets.label_words import UNKNOWN, LabelSetConfig, UnknownWordsError
+from lesionflow.datasets.label_words import UNKNOWN_REMARK, LabelSetConfig, UnknownWordsError
 from lesionflow.dataverse.config import TERMS, DownloadConfig
 from lesionflow.diagnoses import read_label_set
 from lesionflow.errors import DataError, ReportError, UsageError, counted, os_errors_as
@@ -116,7 +116,7 @@ def describe(
     except (UnknownWordsError, ReportError):
         # Such as a file that names columns alone: what it lacks is shown, to be filled in, wherever --out is.
         shown = describe_labels(data, labels=labels, diagnoses=diagnoses, cache=cache) if labels else ""
-        if UNKNOWN not in shown:
+        if UNKNOWN_REMARK not in shown:
             raise
         click.echo(shown, nl=False)
         warn(["nothing was described: fill in the words marked UNKNOWN, and give that file as --labels"])

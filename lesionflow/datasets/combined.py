@@ -40,27 +40,10 @@ def read_data_sets(
 ) -> LabelledImages:
     """Read several data sets as one, those of `extra` last and marked as training only.
 
-    Parameters
-    ----------
-    data, extra : sequence of str
-        Data sets in any layout that `read_labelled_images` reads.
-    cache : Path, optional
-        Folder for the small pixels by which copies are found.
-    labels : str, optional
-        A YAML file that says what words of the data sets mean.
-    label_set : LabelSet
-        The diagnoses that there are.
-
-    Returns
-    -------
-    LabelledImages
-        With a column `source` (the row's own where its table has one, else the data set's name) and, of several data
-        sets, `extra` (bool) and `lesion_id` shared by images that are copies or of one lesion.
-
-    Raises
-    ------
-    DataError
-        Where a data set cannot be read, or copies of an image have different diagnoses.
+    cache: for the small pixels by which copies are found; labels: a YAML file that says what words of the data sets
+    mean. The table has a column `source` (the row's own where its table has one, else the data set's name) and, of
+    several data sets, `extra` (bool) and a `lesion_id` that images share which are copies or of one lesion. Raises
+    `DataError` where a data set cannot be read, or copies of an image have different diagnoses.
     """
     words = read_label_words(labels, label_set)
     sets = [read_with_words(path, cache, words) for path in (*data, *extra)]

@@ -263,30 +263,10 @@ def match_images(
 ) -> tuple[pd.DataFrame, list[str]]:
     """Give each row the one file that is called like its `image_id`, whatever the ending unless the row names it.
 
-    Parameters
-    ----------
-    table : DataFrame
-        With the columns `image_id` and `file`, the same with the ending of a file where the table has it.
-    files : mapping of str
-        The names of the image files that there are, by their paths.
-    folder : Path
-        The folder that they lie in.
-    source : Path
-        The table's file, which messages name.
-    incomplete : bool
-        Whether rows without a file are left out.
-
-    Returns
-    -------
-    DataFrame
-        The rows with the column `path`.
-    list of str
-        Warnings, about files that no row names among others.
-
-    Raises
-    ------
-    DataError
-        For rows without a file, and several files of one name that differ.
+    table: with the column `file`, too, the same with the ending of a file where the table has it; files: the names of
+    the image files in the folder, by their paths; source: the table's file, for messages; incomplete: whether rows
+    without a file are left out. Returns the rows with the column `path`, and warnings, about files that no row names
+    among others. Raises `DataError` for rows without a file, and several files of one name that differ.
     """
     by_stem: dict[str, list[str]] = {}
     by_name: dict[str, list[str]] = {}

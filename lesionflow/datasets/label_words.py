@@ -25,7 +25,7 @@ from lesionflow.yaml_files import read_yaml
 if TYPE_CHECKING:
     import pandas as pd
 
-UNKNOWN = ", UNKNOWN: say what it means"  # the remark on an unknown word
+UNKNOWN_REMARK = ", UNKNOWN: say what it means"  # the remark on an unknown word
 SECTIONS = ("labels", "columns")  # of a file that `--labels` takes
 NUMBERS = {2: "two", 3: "three", 4: "four", 5: "five", 6: "six", 7: "seven", 8: "eight", 9: "nine"}
 
@@ -201,7 +201,7 @@ def words_as_yaml(decided: Iterable[tuple[str, str | None]], about: str, columns
         own = ", ".join(f"{_quoted(column)}: {_quoted(name)}" for column, name in columns.items())
         lines += [f"columns: {{{own}}}", "labels:"]
     for (word, name), images in Counter(decided).most_common():
-        remark = "" if name is not None else UNKNOWN
+        remark = "" if name is not None else UNKNOWN_REMARK
         lines.append(f"{indent}{_quoted(word)}: {name or 'null'}  # {counted(images, 'image')}{remark}")
     return "\n".join(lines) + "\n"
 

@@ -16,7 +16,7 @@ TERMS = (
 )
 # What each part consists of: the published file, and what it becomes. The table, without which a folder is no data set,
 # comes last.
-PARTS = {
+PUBLISHED_FILES = {
     "training": {
         "HAM10000_images_part_1.zip": "HAM10000_images_part_1",
         "HAM10000_images_part_2.zip": "HAM10000_images_part_2",
@@ -35,7 +35,7 @@ class DownloadConfig(Config):
 
     part: str = option(
         "training", "The 10,015 images of HAM10000, or the test images of ISIC 2018 Task 3, published beside them.",
-        choices=tuple(PARTS),
+        choices=tuple(PUBLISHED_FILES),
     )  # fmt: skip
     accept_licence: bool = option(False, f"Accept the licence, {LICENCE}, without being asked.")
     keep_archives: bool = option(False, "Keep the zip archives after unpacking.")

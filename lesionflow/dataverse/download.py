@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from lesionflow.atomic import atomic_write_bytes, locked, name_new
 from lesionflow.datasets.licences import AUTHORS, LICENCE
-from lesionflow.dataverse.config import PARTS, DownloadConfig
+from lesionflow.dataverse.config import PUBLISHED_FILES, DownloadConfig
 from lesionflow.dataverse.server import Cancelled, Published, PublishedFile, TransientError, Web
 from lesionflow.errors import DownloadError
 from lesionflow.progress import live_bars, logging_at, say
@@ -245,11 +245,11 @@ def plan(published: Published, part: str, folder: Path, manifest: DownloadManife
     """The remaining steps. Raises `DownloadError` if something else has a name that is needed."""
     import pooch
 
-    for other in PARTS:
-        if other != part and any((folder / becomes).exists() for becomes in PARTS[other].values()):
+    for other in PUBLISHED_FILES:
+        if other != part and any((folder / becomes).exists() for becomes in PUBLISHED_FILES[other].values()):
             raise DownloadError(f"{folder}: holds the {other} part; give another folder for the {part} part")
     steps = []
-    for name, becomes in PARTS[part].items():
+    for name, becomes in PUBLISHED_FILES[part].items():
         step = Step(published.find(name), becomes)
         there = folder / becomes
         if step.archive and manifest.has(step):

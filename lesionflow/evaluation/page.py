@@ -20,7 +20,7 @@ from lesionflow.evaluation.metrics import (
     shown_at,
     with_interval,
 )
-from lesionflow.evaluation.model_card import data_licence, limits
+from lesionflow.evaluation.model_card import GAPS_NAMED, data_licence, limits
 from lesionflow.evaluation.plots import Picture
 from lesionflow.evaluation.result import NOT_A_DEVICE, Evaluation
 from lesionflow.evaluation.shift import Shift
@@ -33,7 +33,6 @@ from lesionflow.model.prediction import UNCERTAIN, UNFAMILIAR
 if TYPE_CHECKING:
     from markupsafe import Markup
 
-GAPS_NAMED = 3
 SHOWN_WIDTH = 640  # pixels of a figure on the page
 
 

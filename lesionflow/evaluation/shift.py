@@ -55,16 +55,10 @@ class Shift:
 def measure_shift(
     predictions: LabelledPredictions, validation: LabelledPredictions | None, *, tells_unfamiliar: bool
 ) -> Shift:
-    """Compare a model's predictions for some images with those for its validation part.
+    """Compare a model's predictions for images from elsewhere with those for its own validation part.
 
-    Parameters
-    ----------
-    predictions : LabelledPredictions
-        Of images from elsewhere.
-    validation : LabelledPredictions or None
-        Of the model's own validation part; None where its bundle came without.
-    tells_unfamiliar : bool
-        Whether the model has a limit beyond which an image counts as unlike the training images.
+    validation: None where its bundle came without; tells_unfamiliar: whether the model has a limit beyond which an
+    image counts as unlike the training images.
     """
     unfamiliar = None
     if tells_unfamiliar:

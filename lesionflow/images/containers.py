@@ -86,7 +86,7 @@ def is_member(path: str | os.PathLike[str]) -> bool:
         file, name = _parted(path)
         with _LOCK:
             if file.lower().endswith(PARQUET_SUFFIXES):
-                return _place_of_row(file, name) is not None
+                return _position_of_row(file, name) is not None
             return name in (_opened_zip(file).NameToInfo if file.lower().endswith(ZIP_SUFFIX) else _opened_hdf5(file))
     except _NOT_READ:
         return False
@@ -220,9 +220,9 @@ def _read_row(file: str, name: str) -> bytes:
     """The bytes of the image in a row of a Parquet file. Raises `ImageError`."""
     holder = os.path.basename(file)
     with _LOCK:
-        if (place := _place_of_row(file, name)) is None:
+        if (position := _position_of_row(file, name)) is None:
             raise ImageError("not_found", f"{holder} holds no image {name}")
-        group, row = place
+        group, row = position
         values = _row_group(file, os.stat(file).st_mtime_ns, os.getpid(), group)
     found = _bytes_of(values[row])
     if found is None:
@@ -232,8 +232,8 @@ def _read_row(file: str, name: str) -> bytes:
     return bytes(found)
 
 
-def _place_of_row(file: str, name: str) -> tuple[int, int] | None:
-    """The row group of a row of a Parquet file, and the row's place in it; None if there are no such row or images."""
+def _position_of_row(file: str, name: str) -> tuple[int, int] | None:
+    """The row group of a row of a Parquet file, and its position in it; None if there are no such row or images."""
     _, images, starts = _open_parquet(file, os.stat(file).st_mtime_ns, os.getpid())
     if images is None or not name.isdecimal() or str(row := int(name)) != name or row >= starts[-1]:
         return None

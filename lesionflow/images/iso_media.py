@@ -175,8 +175,8 @@ def _read_properties(items: Items, data: bytes, start: int, end: int) -> None:
             for _ in range(int.from_bytes(data[first + 4 : at], "big")):
                 item, count = int.from_bytes(data[at : at + wide], "big"), data[at + wide]
                 at += wide + 1
-                for place in range(at, at + count * step, step):
-                    index = int.from_bytes(data[place : place + step], "big") & (0x7FFF if step == 2 else 0x7F)
+                for position in range(at, at + count * step, step):
+                    index = int.from_bytes(data[position : position + step], "big") & (0x7FFF if step == 2 else 0x7F)
                     if 0 < index <= len(known):
                         items.properties.setdefault(item, []).append(known[index - 1])
                 at += count * step

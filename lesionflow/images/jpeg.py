@@ -150,17 +150,8 @@ def which_picture(data: bytes, layout: Layout) -> str:
 def load_jpeg(data: bytes, layout: Layout, width: int, height: int) -> tuple[Image.Image, str]:
     """Decode a file in as much detail as `width` x `height` pixels of it, cut from the middle, can show.
 
-    Returns
-    -------
-    image
-        In the mode L, RGB or CMYK (0 is no ink), and not turned as its EXIF says.
-    note
-        What is to be said about it, or nothing.
-
-    Raises
-    ------
-    ImageError
-        Where the file is damaged, too large, or of a kind that is not decoded.
+    Returns the image in the mode L, RGB or CMYK (0 is no ink), not turned as its EXIF says, and what is to be said
+    about it, or nothing. Raises `ImageError` where the file is damaged, too large, or of a kind that is not decoded.
     """
     if layout.process not in _PROCESSES or layout.precision != 8 or len(layout.components) not in (1, 3, 4):
         raise ImageError("unsupported", f"JPEG, {_named(layout)}; save it as a baseline JPEG or as PNG")

@@ -42,12 +42,7 @@ class Picture:
 def fit(picture: Picture, height: int, width: int) -> tuple[np.ndarray, str]:
     """Scale an image until it just covers the frame, and crop it evenly on both sides.
 
-    Returns
-    -------
-    pixels
-        (height, width, 3) uint8, in sRGB, upright.
-    note
-        A note about the image, for reports.
+    Returns (height, width, 3) uint8, in sRGB, upright, and a note about the image, for reports.
     """
     if picture.orientation in ON_ITS_SIDE:
         height, width = width, height

@@ -56,8 +56,7 @@ _UNUSED = 16  # bytes of WebP and GIF; of whole files at most the last 1 to 4 ar
 def open_with_pillow(kind: str, data: bytes, width: int, height: int) -> Picture:
     """Decode the first frame of a file, in as much detail as its centre crop of `width` x `height` can show.
 
-    kind: what `signatures.sniff` calls the format. Raises `ImageError` where the file is damaged, too large or of a
-    kind that is not decoded.
+    kind: as `signatures.sniff` calls it. Raises `ImageError` where the file is damaged, too large or not decoded.
     """
     profile, note, narrow = check_png(data) if kind == "PNG" else (b"", "", False)
     image = _open(kind, data)

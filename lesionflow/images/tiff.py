@@ -483,7 +483,7 @@ def _with_page_alone(data: bytes, page: _Page, changes: dict[int, int]) -> bytes
     Its offsets have 32 bits, which is enough: Pillow 13 does not read big-endian ones of 64.
     """
     (order, _), compression = _layout(data), page.first(_COMPRESSION, 1)
-    place, behind, directory = len(data) + len(data) % 2, bytearray(), []
+    start_behind, behind, directory = len(data) + len(data) % 2, bytearray(), []
     for tag, (kind, number, content) in sorted(page.entries.items()):
         if _OF_COMPRESSION.get(tag, compression) != compression:
             continue
@@ -497,10 +497,10 @@ def _with_page_alone(data: bytes, page: _Page, changes: dict[int, int]) -> bytes
         except struct.error:  # more than 32 bits hold, which nothing of a picture is
             continue
         if len(content) > 4:
-            at = struct.pack(order + "I", place + len(behind))
+            at = struct.pack(order + "I", start_behind + len(behind))
             behind += content + bytes(len(content) % 2)
             content = at
         directory.append(struct.pack(order + "HHI", tag, kind, number) + content.ljust(4, b"\0"))
-    start = data[:2] + struct.pack(order + "HI", 42, place + len(behind))
+    start = data[:2] + struct.pack(order + "HI", 42, start_behind + len(behind))
     padding, count = bytes(len(data) % 2), struct.pack(order + "H", len(directory))
     return b"".join([start, memoryview(data)[len(start) :], padding, behind, count, *directory, bytes(4)])

@@ -168,10 +168,7 @@ def _grouped_by(rows: pd.DataFrame, file: Path) -> str:
 def label_set_of(report: ReportTable) -> LabelSet:
     """Return the diagnoses of a report: a built-in set, else one of the names that its columns have.
 
-    Raises
-    ------
-    ReportError
-        The report has too few rows to tell which of its diagnoses are malignant.
+    Raises `ReportError` if the report has too few rows to tell which of its diagnoses are malignant.
     """
     for labels in BUILT_IN.values():
         if labels.names == report.diagnoses and labels.malignant == report.malignant_diagnoses:

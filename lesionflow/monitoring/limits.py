@@ -65,18 +65,11 @@ class Limits:
 
 
 def read_limits(file: Path | None) -> Limits:
-    """Read limits from a YAML file; the others keep their defaults.
+    """Read limits from a YAML file with fields of `Limits` as keys; the others keep their defaults.
 
-    Parameters
-    ----------
-    file
-        With keys that are fields of `Limits`. `values` has a name or a pattern such as `share/*` and the ends `low` and
-        `high`, either or both; `distances` a name or a pattern and a number, or null for no limit.
-
-    Raises
-    ------
-    UsageError
-        The file cannot be read, or has an invalid limit.
+    `values` has a name or a pattern such as `share/*` and the ends `low` and `high`, either or both; `distances` a name
+    or a pattern and a number, or null for no limit. Raises `UsageError` if the file cannot be read, or has an invalid
+    limit.
     """
     if file is None:
         return Limits()

@@ -154,7 +154,7 @@ NIGHTS_FORMAT = 1
 _OF_THE_NIGHT = ("share/malignant", "share/uncertain", "share/unfamiliar")
 ALARMS_FIRST = 4  # of last night, before everything else
 MOST_ALARMS = 60  # nights that the page names, the last ones; the JSON has all
-CHANGES = 5  # values named on the page, those that changed most
+CHANGES_NAMED = 5  # values named on the page, those that changed most
 _ABOUT_ESTIMATES = (
     "Expected metrics are computed from the model's probabilities alone, and are only right if these are calibrated: "
     "with images of another kind, or another mix of diagnoses, they can stay high while the true ones fall. The band "
@@ -275,7 +275,7 @@ def _changes(watched: WatchedNight) -> Any:
     compared = next((each for each in watched.comparisons if each.against == NIGHTS), None)
     if compared is None:
         return pages.paragraph("There are no nights before it to compare it with.")
-    order = sorted(compared.distances, key=lambda name: compared.distances[name].p_value)[:CHANGES]
+    order = sorted(compared.distances, key=lambda name: compared.distances[name].p_value)[:CHANGES_NAMED]
     rows = []
     for name in order:
         size = compared.distances[name].size

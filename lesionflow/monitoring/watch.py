@@ -97,25 +97,11 @@ def is_share(name: str) -> bool:
 def watch(
     nights: Sequence[Night], given: Reference | None, limits: Limits, reference_nights: int, notes: tuple[str, ...] = ()
 ) -> Watch:
-    """Compare nights with the first of them, and with a given reference.
+    """Compare nights, in the order of time, with the first of them, and with a given reference.
 
-    Parameters
-    ----------
-    nights
-        In the order of time.
-    given
-        A further reference, such as the model's validation part.
-    limits
-        When a night raises an alarm.
-    reference_nights
-        How many of the first nights with images are the reference of the others; fewer where there are not so many.
-    notes
-        Further notes.
-
-    Raises
-    ------
-    DataError
-        No night has an image with a prediction.
+    given: a further reference, such as the model's validation part; reference_nights: how many of the first nights with
+    images are the reference of the others; fewer where there are not so many; notes: further ones. Raises `DataError`
+    if no night has an image with a prediction.
     """
     with_images = [night for night in nights if night.estimates]
     if not with_images:

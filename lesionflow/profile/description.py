@@ -137,21 +137,10 @@ def aspect_ratios(sizes: dict[tuple[int, int], int]) -> dict[str, int]:
 def describe_images(
     images: LabelledImages, split: Split | None, progress: Callable[[int, int], None] = lambda done, total: None
 ) -> Description:
-    """Read every file once and describe the data set.
+    """Read every file once and describe the data set, with what a reader has to know first in `findings`.
 
-    Parameters
-    ----------
-    images : LabelledImages
-        What is described, including images that cannot be read.
-    split : Split, optional
-        Where copies would matter most, if there is a split.
-    progress : callable
-        Called with the numbers of images done and of all images.
-
-    Returns
-    -------
-    Description
-        With what a reader has to know first in `findings`.
+    images: also those that cannot be read; split: where copies would matter most, if there is one; progress: is told
+    how many images are done, and of how many.
     """
     table, names = images.table, images.label_set.names
     diagnoses, ids = np.asarray(table["dx"], dtype=object), np.asarray(table["image_id"], dtype=object)

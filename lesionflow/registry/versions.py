@@ -36,7 +36,7 @@ from lesionflow.tracking.tracking_store import command_line, connect, explain_mi
 if TYPE_CHECKING:
     import numpy as np
 
-SCORED = (CARD_FILE, ONNX_FILE)  # what scoring reads of a bundle
+SCORING_FILES = (CARD_FILE, ONNX_FILE)  # what scoring reads of a bundle
 CHAMPION = "champion"  # the alias
 LATEST = "latest"  # the newest version, whichever that is
 LOGGED_MODEL = re.compile(r"models:/(m-[0-9a-f]{32})|runs:/([0-9A-Za-z_-]+)/([^/]+)")
@@ -148,7 +148,7 @@ def find_version(name: str, number: int) -> Version:
 def check_scorable(name: str, number: int) -> None:
     """Raise the error that scoring with a registered version would meet: files that are gone or altered."""
     with temporary_folder() as folder:
-        read_bundle(_fetch_registered(name, number, folder, SCORED).bundle)
+        read_bundle(_fetch_registered(name, number, folder, SCORING_FILES).bundle)
 
 
 def is_registered(name: str, number: int) -> bool:
@@ -192,7 +192,7 @@ class Resolved:
 
 
 @contextlib.contextmanager
-def opened(model: str, tracking_uri: str | None = None, files: tuple[str, ...] = SCORED) -> Iterator[Resolved]:
+def opened(model: str, tracking_uri: str | None = None, files: tuple[str, ...] = SCORING_FILES) -> Iterator[Resolved]:
     """Find a bundle as `resolve` does; copied files exist until the block ends.
 
     What lies in a folder needs no place to be copied to.
@@ -202,30 +202,15 @@ def opened(model: str, tracking_uri: str | None = None, files: tuple[str, ...] =
 
 
 def resolve(
-    model: str, download_to: Path, tracking_uri: str | None = None, files: tuple[str, ...] = SCORED
+    model: str, download_to: Path, tracking_uri: str | None = None, files: tuple[str, ...] = SCORING_FILES
 ) -> Resolved:
     """Find the bundle at a model's address. None of its code is run.
 
-    Parameters
-    ----------
-    model : str
-        `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `models:/NAME/latest`, `models:/m-ID` or `runs:/ID/NAME` of a
-        logged model, `pretrained`, or a folder: of a bundle, or one that `mlflow artifacts download` made.
-    download_to : Path
-        An empty folder: the files of a bundle that is not on this machine are copied into it.
-    tracking_uri : str, optional
-        MLflow tracking store and registry.
-    files : tuple of str
-        The files that are needed.
-
-    Raises
-    ------
-    RegistryError
-        Where the registry does not hold it, or holds something else than was registered.
-    BundleError
-        Where there is no such folder, or nothing ships as `pretrained`.
-    UsageError
-        For an address of another form.
+    model: `models:/NAME@ALIAS`, `models:/NAME/VERSION`, `models:/NAME/latest`, `models:/m-ID` or `runs:/ID/NAME` of a
+    logged model, `pretrained`, or a folder: of a bundle, or one that `mlflow artifacts download` made; download_to: an
+    empty folder, into which those of `files` are copied that are not on this machine. Raises `RegistryError` where the
+    registry does not hold it, or holds something else than was registered; `BundleError` where there is no such folder,
+    or nothing ships as `pretrained`; `UsageError` for an address of another form.
     """
     if not is_address(model):
         return resolve_folder(model)

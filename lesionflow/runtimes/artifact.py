@@ -19,7 +19,7 @@ import numpy as np
 from lesionflow.errors import BundleError, MissingError
 from lesionflow.model.card import DISTANCE, IMAGE, KERAS_FILE, PROBABILITIES, SINGLE, Card
 from lesionflow.progress import logging_at, without_notices
-from lesionflow.runtimes.config import FLOAT16, HUB, INT8, LITERT, ONNX, OPENVINO, TORCH
+from lesionflow.runtimes.config import FLOAT16, HUB, INT8, LITERT, ONNX, OPENVINO, TORCH, ExportConfig
 from lesionflow.storage.temporary import temporary_folder
 from lesionflow.training.config import NETWORKS
 
@@ -64,39 +64,19 @@ def check_source(bundle: Path, card: Card, format: str) -> None:
 
 
 def write_artifact(
-    bundle: Path, card: Card, graph: bytes, format: str, precision: str, folder: Path, samples: np.ndarray
+    bundle: Path, card: Card, graph: bytes, config: ExportConfig, folder: Path, samples: np.ndarray
 ) -> Path:
-    """Write the file of a format.
+    """Write the file of a format into a folder; OpenVINO's has its weights in a second one beside it.
 
-    Parameters
-    ----------
-    bundle : Path
-        The folder of the bundle.
-    card, graph
-        What `read_bundle` gives of it.
-    format, precision : str
-        As `ExportConfig` has them.
-    folder : Path
-        Where to write it.
-    samples : (images, height, width, 3) uint8
-        What int8 takes the ranges of values from.
-
-    Returns
-    -------
-    Path
-        The file; OpenVINO's has its weights in a second one beside it.
-
-    Raises
-    ------
-    BundleError
-        Where the bundle has not what the format is made from.
+    card and graph: what `read_bundle` gives of the bundle; samples: (images, height, width, 3) uint8, from which int8
+    takes the ranges of values. Raises `BundleError` where the bundle has not what the format is made from.
     """
-    file = folder / MODEL_FILES[format]
-    if format in _BACKENDS:
-        _write_with_keras(bundle, file, format, precision, samples)
+    file, precision = folder / MODEL_FILES[config.format], config.precision
+    if config.format in _BACKENDS:
+        _write_with_keras(bundle, file, config, samples)
         return file
     model = _whole_graph(card, graph)
-    if format == OPENVINO:
+    if config.format == OPENVINO:
         _write_openvino(model.SerializeToString(), file, precision, samples)
     else:
         if precision == FLOAT16:
@@ -107,22 +87,22 @@ def write_artifact(
     return file
 
 
-def _write_with_keras(bundle: Path, file: Path, format: str, precision: str, samples: np.ndarray) -> None:
+def _write_with_keras(bundle: Path, file: Path, config: ExportConfig, samples: np.ndarray) -> None:
     """In a process of its own: Keras has one backend, and this process may have another already."""
     with temporary_folder("samples") as folder:
         sampled = ""
-        if precision == INT8:
+        if config.precision == INT8:
             sampled = str(folder / "samples.npy")
             np.save(sampled, samples)
-        module = "lesionflow.training.export.whole_network"
-        environment = {"KERAS_BACKEND": _BACKENDS[format], "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
+        module, backend = "lesionflow.training.export.whole_network", _BACKENDS[config.format]
+        environment = {"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
         done = subprocess.run(
-            [sys.executable, "-m", module, str(bundle.absolute()), str(file.absolute()), precision, sampled],
+            [sys.executable, "-m", module, str(bundle.absolute()), str(file.absolute()), config.precision, sampled],
             env=os.environ | environment, capture_output=True, text=True,
         )  # fmt: skip
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise BundleError(f"{format}: not written ({last.rpartition('BundleError: ')[2]})")
+        raise BundleError(f"{config.format}: not written ({last.rpartition('BundleError: ')[2]})")
 
 
 def _write_openvino(graph: bytes, file: Path, precision: str, samples: np.ndarray) -> None:

@@ -15,7 +15,7 @@ from lesionflow.model.card import ABOUT_FILE, DISTANCE, IMAGE, PROBABILITIES, SI
 from lesionflow.model.decision import prior_of_call
 from lesionflow.pages import render
 from lesionflow.runtimes.artifact import MODEL_FILES
-from lesionflow.runtimes.config import LITERT, ONNX, OPENVINO, TORCH
+from lesionflow.runtimes.config import LITERT, ONNX, OPENVINO, TORCH, ExportConfig
 from lesionflow.runtimes.parity import Cost, Parity
 from lesionflow.version import __version__
 
@@ -70,23 +70,12 @@ def tells_unfamiliar(card: Card) -> bool:
 
 
 def describe(
-    card: Card, label: str, format: str, precision: str, digests: dict[str, str], parity: Parity, cost: Cost | None
+    card: Card, label: str, config: ExportConfig, digests: dict[str, str], parity: Parity, cost: Cost | None
 ) -> dict[str, Any]:
     """Return the content of `model.json`.
 
-    Parameters
-    ----------
-    card : Card
-        The bundle's.
-    label : str
-        How reports name the model.
-    format, precision : str
-        As `ExportConfig` has them.
-    digests : dict
-        SHA-256 of the files, by name.
-    parity : Parity
-    cost : Cost, optional
-        What the precision costs, where it was measured.
+    label: how reports name the model; digests: SHA-256 of the files, by name; cost: of the precision, where it was
+    measured.
     """
     calibration = card.calibrations[SINGLE]
     return {
@@ -95,12 +84,12 @@ def describe(
         "model": label,
         "bundle": card.digest,
         "network": card.network,
-        "runtime": format,
-        "precision": precision,
+        "runtime": config.format,
+        "precision": config.precision,
         "files": digests,
         "input": {
             "name": IMAGE, "type": "uint8", "colours": "RGB",
-            "shape": [1 if format == LITERT else None, card.height, card.width, 3],
+            "shape": [1 if config.format == LITERT else None, card.height, card.width, 3],
         },
         "outputs": {
             PROBABILITIES: "(images, classes), calibrated: temperature and offsets are applied",
@@ -127,15 +116,16 @@ def describe(
         "use": _NOT_A_DEVICE,
         "parity": strict_json(parity),
         "cost": strict_json(cost),
-        "left_out": left_out(format),
+        "left_out": left_out(config.format),
     }  # fmt: skip
 
 
-def readme(card: Card, label: str, format: str, precision: str, parity: Parity, cost: Cost | None) -> str:
+def readme(card: Card, label: str, config: ExportConfig, parity: Parity, cost: Cost | None) -> str:
     """Return the README beside a file, Markdown, with code that runs it on one image, `mole.jpg`, and prints its call.
 
     The parameters are those of `describe`.
     """
+    format, precision = config.format, config.precision
     text = render(
         "runtime_readme.md", card=card, label=label, format=format, precision=precision, parity=parity, cost=cost,
         package=_PACKAGES[format], file=MODEL_FILES[format], about_file=ABOUT_FILE, card_page=CARD_PAGE_FILE,
@@ -146,7 +136,7 @@ def readme(card: Card, label: str, format: str, precision: str, parity: Parity, 
 
 
 # The hub's names of licences, by their names in cards; other licences are given by name only.
-LICENCES = {
+HUB_LICENCES = {
     "CC BY-NC 4.0": "cc-by-nc-4.0",
     "CC BY 4.0": "cc-by-4.0",
     "CC BY-SA 4.0": "cc-by-sa-4.0",
@@ -165,7 +155,7 @@ def hub_card(card: Card, text: str) -> str:
     from huggingface_hub import ModelCard, ModelCardData
 
     licence = licence_of(card)
-    known = LICENCES.get(licence)
+    known = HUB_LICENCES.get(licence)
     results = eval_results(card)
     data = ModelCardData(
         license=known or "other",

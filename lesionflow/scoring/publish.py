@@ -151,7 +151,7 @@ class Destination:
 
 
 @dataclass(frozen=True)
-class Outputs:
+class PlannedOutputs:
     """The planned outputs, checked before work starts: first without the model, then with its diagnoses."""
 
     destination: Destination
@@ -160,7 +160,7 @@ class Outputs:
     sample: Location | None  # the list of images to review
     may_replace: bool  # whether page and summary may, as the report may if it is the same
 
-    def of_model(self, labels: LabelSet) -> Outputs:
+    def of_model(self, labels: LabelSet) -> PlannedOutputs:
         """Return the plan for a model of these diagnoses. Raises `UsageError` for columns that it does not have."""
         report = replace(self.report, labels=labels)
         check_diagnoses(report)
@@ -179,7 +179,7 @@ class Outputs:
 
 def check_outputs(
     destination: Destination, config: ReportConfig, carried: tuple[str, ...], may_replace: bool, also: str = ""
-) -> Outputs:
+) -> PlannedOutputs:
     """Plan the outputs, and refuse those that could not be written in the end, whatever the model's diagnoses.
 
     destination: where the report goes; config: its format and columns, and what is to be written beside it; carried:
@@ -208,7 +208,7 @@ def check_outputs(
         raise UsageError("--out, --html, --summary and --sample-out name the same file; give each one of its own")
     for file in others:
         check_writable(file, may_replace)
-    return Outputs(destination, config, report, sample, may_replace)
+    return PlannedOutputs(destination, config, report, sample, may_replace)
 
 
 def _sample_location(destination: Destination, config: ReportConfig) -> Location | None:
@@ -220,7 +220,9 @@ def _sample_location(destination: Destination, config: ReportConfig) -> Location
     return out.parent / f"{out.name.removesuffix(out.suffix)}-sample.csv"
 
 
-def publish_report(job: Job, info: RunInfo, outputs: Outputs, started: float, resumed: int, workers: int) -> Summary:
+def publish_report(
+    job: Job, info: RunInfo, outputs: PlannedOutputs, started: float, resumed: int, workers: int
+) -> Summary:
     """Write the planned outputs of a job whose shards are all done, then remove the job.
 
     job: the job; it is still there where something is raised; info: where its rows come from; outputs: what is to be
@@ -348,7 +350,7 @@ def _partial_report(job: Job, destination: Destination) -> Iterator[Path]:
         yield file
 
 
-def _publish(partial: Path, outputs: Outputs) -> None:
+def _publish(partial: Path, outputs: PlannedOutputs) -> None:
     """Move the finished report to its final name."""
     destination, out = outputs.destination, outputs.destination.location
     if out is None:

@@ -35,17 +35,10 @@ class ReviewSample:
 def draw_sample(rows: Callable[[], Iterable[Row]], count: int, by: str, seed: int) -> ReviewSample:
     """Draw images of a report without replacement.
 
-    Parameters
-    ----------
-    rows
-        Gives the report's rows; called twice. Images that failed are never drawn.
-    count
-        How many to draw; all, where there are no more.
-    by
-        `BY_RANDOM`: each image with the same chance; `BY_UNCERTAINTY`: in proportion to the entropy of the
-        probabilities; `BY_BOTH`: with the mean of both chances.
-    seed
-        The same seed draws the same images of the same report.
+    rows: gives the report's rows; called twice. Images that failed are never drawn. count: how many to draw; all, where
+    there are no more; by: `BY_RANDOM`: each image with the same chance; `BY_UNCERTAINTY`: in proportion to the entropy
+    of the probabilities; `BY_BOTH`: with the mean of both chances. The same seed draws the same images of the same
+    report.
     """
     scored = (row for row in rows() if row.prediction is not None)
     entropies = np.fromiter((_entropy(row.prediction.probabilities) for row in scored if row.prediction), np.float64)

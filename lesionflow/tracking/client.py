@@ -60,8 +60,8 @@ QUIET = {
     "MLFLOW_RECORD_ENV_VARS_IN_MODEL_LOGGING": "false",
 }
 # The machine's load is kept with every training, and more often than every 10 seconds: a small one takes a minute.
-MEASURED = {"MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING": "true", "MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL": "5"}
-OWN_SETTINGS = PROMPT | QUIET | MEASURED
+SYSTEM_METRICS = {"MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING": "true", "MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL": "5"}
+OWN_SETTINGS = PROMPT | QUIET | SYSTEM_METRICS
 set_here: set[str] = set()  # of these, by `set_variables`; what the user sets stays as it is
 
 

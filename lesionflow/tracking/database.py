@@ -148,29 +148,11 @@ def is_damaged(file: Path, seconds: float) -> bool:
 def prepare(address: str, *, writes: bool, creates: bool = True, migrate: bool = False) -> str:
     """Create or migrate a database for the installed MLflow, as far as permitted; other stores are left alone.
 
-    Parameters
-    ----------
-    address : str
-        Of the tracking store or the registry.
-    writes : bool
-        Whether the store is going to be written to: then a missing one is made. Readers make and change nothing: they
-        get the address of a migrated copy of an older SQLite database.
-    creates : bool
-        Whether a missing one may be made.
-    migrate : bool
-        Whether an older database may be migrated, after a backup.
-
-    Returns
-    -------
-    str
-        The address to use.
-
-    Raises
-    ------
-    RegistryError
-        For a missing database that is to be read, an older one that would have to be migrated, and a newer one.
-    UsageError
-        For the path of a database in place of its address.
+    writes: whether the store is going to be written to: then a missing one is made where `creates` says so, and an
+    older one migrated where `migrate` does, after a backup. Readers make and change nothing: they get the address of a
+    migrated copy of an older SQLite database. Returns the address to use. Raises `RegistryError` for a missing database
+    that is to be read, an older one that would have to be migrated, and a newer one; `UsageError` for the path of a
+    database in place of its address.
     """
     if not is_database(address):
         _check_no_database_file(address)

@@ -61,30 +61,14 @@ _blocks = 0  # of `kept_settings` that the program is in
 def connect(
     tracking_uri: str | None = None, *, writes: bool = False, creates: bool = True, migrate: bool = False
 ) -> str:
-    """Choose the tracking store and check that it and the registry answer.
+    """Choose the tracking store, check that it and the registry answer, and return its address, without a password.
 
-    Parameters
-    ----------
-    tracking_uri : str, optional
-        Address of the store. Without it MLflow's own choice counts: `MLFLOW_TRACKING_URI`, else `sqlite:///mlflow.db`.
-        User and password are moved from the address to the environment variables that MLflow reads.
-    writes : bool
-        Whether the store is going to be written to. A missing database is then made, an older one refused. Readers
-        make and change nothing.
-    creates : bool
-        Whether who writes has a use for a new, empty store: what changes something that is there has none.
-    migrate : bool
-        Whether an older database is migrated, after a backup.
-
-    Returns
-    -------
-    str
-        The address, without user and password.
-
-    Raises
-    ------
-    RegistryError
-        Within seconds where nothing answers, and for a database that the installed MLflow cannot use.
+    tracking_uri: without it MLflow's own choice counts: `MLFLOW_TRACKING_URI`, else `sqlite:///mlflow.db`. User and
+    password are moved from the address to the environment variables that MLflow reads. writes: whether the store is
+    going to be written to: a missing database is then made, an older one refused, unless `migrate` says to migrate it,
+    after a backup. Readers make and change nothing. creates: whether who writes has a use for a new, empty store: what
+    changes something that is there has none. Raises `RegistryError` within seconds where nothing answers, and for a
+    database that the installed MLflow cannot use.
     """
     if tracking_uri:
         tracking_uri = location_text(tracking_uri, "tracking_uri")

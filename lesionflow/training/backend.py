@@ -25,14 +25,8 @@ STARTUP_NOTICES = (b"I0000 ", b"WARNING: All log messages before absl::Initializ
 def prepare_backend() -> None:
     """Set the variables that TensorFlow reads when it is imported, and check that Keras finds its backend.
 
-    Called before the first import of Keras in a process; what the user has set stays.
-
-    Raises
-    ------
-    UsageError
-        Where KERAS_BACKEND names no backend.
-    MissingError
-        Where it names one that is not installed.
+    Called before the first import of Keras in a process; what the user has set stays. Raises `UsageError` where
+    KERAS_BACKEND names no backend, `MissingError` where it names one that is not installed.
     """
     # TensorFlow's start-up notices about drivers and instruction sets drown what a person needs to read.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -70,7 +70,7 @@ OF_PRESET = "the preset's"
 LOCATIONS = ("data", "extra", "diagnoses", "labels", "start_from", "teacher")
 IMAGENET = "imagenet"
 # What help lists the options under.
-DATA, SHOWN, FIT = "Data and networks", "Training images", "Training"
+DATA, TRAINING_IMAGES, FIT = "Data and networks", "Training images", "Training"
 SPLIT, REPEATING = "Split and operating point", "Repeating and resuming"
 
 
@@ -114,11 +114,11 @@ class TrainingConfig(Config):
     )  # fmt: skip
     image_size: int = option(
         None, "Height and width in pixels that images are scaled to.", kind=int, low=16, high=1024, unset=OF_PRESET,
-        group=SHOWN,
+        group=TRAINING_IMAGES,
     )  # fmt: skip
     small_first: float = option(
         None, "Share of the epochs, the first ones, that train on images of two thirds of that size, which is faster.",
-        kind=float, low=0, high=0.9, unset=OF_PRESET, group=SHOWN,
+        kind=float, low=0, high=0.9, unset=OF_PRESET, group=TRAINING_IMAGES,
     )  # fmt: skip
     epochs: int = option(None, "Maximum number of epochs.", kind=int, low=1, high=1000, unset=OF_PRESET, group=FIT)
     batch_size: int = option(None, "Images per step.", kind=int, low=1, high=65_536, unset=OF_PRESET, group=FIT)
@@ -129,7 +129,7 @@ class TrainingConfig(Config):
     weight_decay: float = option(None, "Weight decay of AdamW.", kind=float, low=0, high=10, unset=OF_PRESET, group=FIT)
     balance: str = option(
         None, "How strongly rare diagnoses are oversampled in training.", kind=str, choices=tuple(BALANCES),
-        unset=OF_PRESET, group=SHOWN,
+        unset=OF_PRESET, group=TRAINING_IMAGES,
     )  # fmt: skip
     loss: str = option("cross-entropy", "Loss function.", choices=LOSSES, group=FIT)
     label_smoothing: float = option(
@@ -137,13 +137,17 @@ class TrainingConfig(Config):
     )
     mixup: float = option(
         None, "Blend pairs of training images, by shares from Beta(mixup, mixup); 0: none.", kind=float, low=0, high=10,
-        unset=OF_PRESET, group=SHOWN,
+        unset=OF_PRESET, group=TRAINING_IMAGES,
     )  # fmt: skip
     augmentation: float = option(
-        1.0, "Strength of random zooms, shifts and colours; 0 keeps flips.", low=0, high=3, group=SHOWN
+        1.0, "Strength of random zooms, shifts and colours; 0 keeps flips.", low=0, high=3, group=TRAINING_IMAGES
     )
     quality: float = option(
-        0.0, "Strength of random white balance, softness and JPEG compression; 0: none.", low=0, high=1.5, group=SHOWN
+        0.0,
+        "Strength of random white balance, softness and JPEG compression; 0: none.",
+        low=0,
+        high=1.5,
+        group=TRAINING_IMAGES,
     )
     consistency: float = option(
         0.0, "Weight of the difference between the answers to two views of each image; 0: one view.", low=0, high=100,

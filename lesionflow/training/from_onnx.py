@@ -33,26 +33,11 @@ class _Affine:
 
 
 def read_weights(card: Card, graph: bytes) -> list[np.ndarray]:
-    """The weights of a bundle's network in Keras's order, read from its graph.
+    """The weights of a bundle's network, `build_network(card.network, ...)`, in Keras's order, read from its graph.
 
-    Parameters
-    ----------
-    card : Card
-        The bundle's.
-    graph : bytes
-        Its `model.onnx`.
-
-    Returns
-    -------
-    list of ndarray
-        Those of `build_network(card.network, ...)`. The export multiplies kernels by the scales of batch normalisation
-        and adds its offsets, so that its statistics are not known: its means are 0 and its variances 1 here, until
-        `take_statistics` gives them what images have.
-
-    Raises
-    ------
-    BundleError
-        Where the graph is not of such a network as this version builds.
+    The export multiplies kernels by the scales of batch normalisation and adds its offsets, so that its statistics are
+    not known: its means are 0 and its variances 1 here, until `take_statistics` gives them what images have. Raises
+    `BundleError` where the graph is not of such a network as this version builds.
     """
     import onnx
     import onnxruntime

@@ -37,10 +37,13 @@ WORKER_FILES = (
     "decide.js", "occlusion.js", "worker.js",
 )  # fmt: skip
 SERVICE_WORKER, MANIFEST = "service-worker.js", "manifest.webmanifest"
-LICENCE = "runtime-LICENSE.txt"
-WEB_FILES = (*PAGE_FILES, WORKER, RUNTIME_FILE, MODEL, SERVICE_WORKER, MANIFEST, "README.txt", LICENCE)
+LICENCE_FILE = "runtime-LICENSE.txt"
+WEB_FILES = (*PAGE_FILES, WORKER, RUNTIME_FILE, MODEL, SERVICE_WORKER, MANIFEST, "README.txt", LICENCE_FILE)
 # By runtime, the Python package that carries its licence, and the names of the files.
-LICENCES = {LITERT: ("ai-edge-litert", ("LICENSE",)), ONNX: ("onnxruntime", ("LICENSE", "ThirdPartyNotices.txt"))}
+RUNTIME_LICENCES = {
+    LITERT: ("ai-edge-litert", ("LICENSE",)),
+    ONNX: ("onnxruntime", ("LICENSE", "ThirdPartyNotices.txt")),
+}
 # Members of the runtimes' archives.
 ORT_API, ORT_LOADER, ORT_WASM = (
     f"dist/{name}" for name in ("ort.wasm.min.js", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
@@ -105,7 +108,7 @@ def write_page(
     bundle = {"model": model_facts(label, card), "scripts": read_by, "network": _packed(network)}
     written[MODEL] = _constant("lesionflowBundle", bundle)
     written[MANIFEST] = json.dumps(_manifest(), indent=1).encode()
-    written[LICENCE] = _licence(runtime)
+    written[LICENCE_FILE] = _licence(runtime)
     written["README.txt"] = _readme(label, card, runtime).encode()
     written[INDEX] = _with_versions(written)
     written[SERVICE_WORKER] = _service_worker(written)
@@ -200,7 +203,7 @@ def _packed(content: bytes) -> str:
 
 def _licence(runtime: str) -> bytes:
     """The runtime's licence, which npm's archives lack: that of its Python package is the same."""
-    package, names = LICENCES[runtime]
+    package, names = RUNTIME_LICENCES[runtime]
     texts = [file.read_binary() for file in importlib.metadata.files(package) or () if file.name in names]
     if len(texts) != len(names):
         raise ReportError(f"this installation of {package} lacks its {' or '.join(names)}; install it again")
@@ -226,7 +229,7 @@ def _readme(label: str, card: Card, runtime: str) -> str:
     return (
         f"{label}, as a page for browsers, made by lesionflow {__version__}. Open {INDEX}, or put the folder on any\n"
         "web server. For research. Not a medical device, not a diagnosis.\n"
-        f"{licence}{WORKER} and {RUNTIME_FILE} contain software under the licence in {LICENCE}:\n"
+        f"{licence}{WORKER} and {RUNTIME_FILE} contain software under the licence in {LICENCE_FILE}:\n"
         + "".join(f"{each.address}\n{each.integrity}\n" for each in RUNTIMES[runtime])
     )
 

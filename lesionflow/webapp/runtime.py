@@ -70,20 +70,8 @@ RUNTIMES = {
 def fetch_package(package: Package, cache: Path, given: Path | None = None) -> bytes:
     """Return the verified archive of a package, downloaded if it is not in the cache.
 
-    Parameters
-    ----------
-    package : Package
-    cache : Path
-        A folder in which it is looked for first, and kept.
-    given : Path, optional
-        A folder that holds the archive: nothing is downloaded then.
-
-    Raises
-    ------
-    MissingError
-        What is given cannot be read, or is not that archive.
-    DownloadError
-        It cannot be downloaded, or is not what the digest says.
+    given: a folder that holds the archive; nothing is downloaded then. Raises `MissingError` where what is given cannot
+    be read, or is not that archive; `DownloadError` where it cannot be downloaded, or is not what the digest says.
     """
     if given is not None:
         return _read_given(package, given)

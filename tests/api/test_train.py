@@ -13,6 +13,7 @@ from click.testing import Result
 from rich.console import Console
 
 from lesionflow.api.train import _describe_data, _read_data, _with_named_models, _without_missing
+from lesionflow.api.train_network import Material
 from lesionflow.datasets.labelled import read_labelled_images
 from lesionflow.errors import RegistryError, UsageError
 from lesionflow.model.card import read_card
@@ -213,7 +214,7 @@ def test_of_several_data_sets_the_images_of_each_are_told(demo_folder: Path, tmp
     config = TrainingConfig(data=str(tmp_path / "clinic.csv"), extra=str(tmp_path / "atlas.csv"), preset="quick")
     told = io.StringIO()
     images, split = _read_data(config, Console(file=io.StringIO()), tmp_path)
-    _describe_data(config, images, split, None, Console(file=told))
+    _describe_data(config, Material(images, split, "lesions", tmp_path, Console(file=told)), None)
     lines = [line.strip() for line in told.getvalue().splitlines() if line.startswith("  of which")]
     of_atlas = int(images.table["extra"].sum())
     training = len(split.train) - of_atlas

@@ -19,7 +19,7 @@ from lesionflow.errors import BundleError, RegistryError
 from lesionflow.model.predictor import load_predictor
 from lesionflow.registry import versions
 from lesionflow.registry.lookup import Entry, fetch_entry
-from lesionflow.registry.versions import SCORED, resolve
+from lesionflow.registry.versions import SCORING_FILES, resolve
 from lesionflow.tracking import client as tracking_client
 from lesionflow.tracking import runs as tracking
 from tests.registry.champions import set_champion
@@ -69,7 +69,7 @@ def front(server: str) -> Iterator[Door]:
 def fetch(
     address: str, folder: Path, alias: str | None = "champion", number: int | None = None, name: str = NAME
 ) -> Entry | None:
-    return fetch_entry(name, alias, number, address, folder, SCORED)
+    return fetch_entry(name, alias, number, address, folder, SCORING_FILES)
 
 
 @pytest.mark.parametrize(("alias", "number"), [("champion", None), (None, 1), (None, 2)])
@@ -81,10 +81,10 @@ def test_the_short_way_gives_what_mlflow_gives(
     long.mkdir()
     entry = fetch(server, short, alias, number)
     assert entry is not None and entry.bundle == short
-    asked = versions._ask(NAME, alias, number, server, long, versions.SCORED)
+    asked = versions._ask(NAME, alias, number, server, long, versions.SCORING_FILES)
     assert (entry.number, entry.card_digest) == (asked.number, asked.card_digest)
     assert sorted(path.name for path in short.iterdir()) == sorted(path.name for path in long.iterdir())
-    assert all((short / file).read_bytes() == (long / file).read_bytes() for file in SCORED)
+    assert all((short / file).read_bytes() == (long / file).read_bytes() for file in SCORING_FILES)
 
 
 def test_resolving_on_a_server_imports_no_mlflow(server: str, tmp_path: Path) -> None:
@@ -106,7 +106,7 @@ def test_resolving_on_a_server_imports_no_mlflow(server: str, tmp_path: Path) ->
 
 def test_where_the_server_is_found(server: str, front: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mlflow.set_tracking_uri(server)
-    assert fetch_entry(NAME, "champion", None, None, tmp_path, SCORED) is not None
+    assert fetch_entry(NAME, "champion", None, None, tmp_path, SCORING_FILES) is not None
     monkeypatch.setenv("MLFLOW_REGISTRY_URI", front.address + "/")
     assert fetch(server, tmp_path) is not None
     # Versions are the registry's to know; artifacts come through the tracking server.
@@ -135,7 +135,7 @@ def test_credentials_are_those_that_mlflow_sends(
     assert fetch(front.address, tmp_path) is not None
     assert len(front.asked) == 5 and {authorization for _, authorization in front.asked} == {sent}
     front.asked.clear()
-    versions._ask(NAME, "champion", None, front.address, tmp_path, versions.SCORED)
+    versions._ask(NAME, "champion", None, front.address, tmp_path, versions.SCORING_FILES)
     assert {authorization for _, authorization in front.asked} == {sent}
 
 

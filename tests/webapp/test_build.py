@@ -14,7 +14,7 @@ import pytest
 
 from lesionflow.diagnoses import BINARY, PAD_UFES_20
 from lesionflow.model.card import ONNX_FILE, read_card, sha256
-from lesionflow.webapp.build import LICENCE, MANIFEST, RUNTIME_FILE, SERVICE_WORKER, WEB_FILES, model_facts
+from lesionflow.webapp.build import LICENCE_FILE, MANIFEST, RUNTIME_FILE, SERVICE_WORKER, WEB_FILES, model_facts
 from lesionflow.webapp.runtime import LITERT, ONNX, RUNTIMES
 from tests.conftest import error_line, invoke, no_room
 from tests.scoring.conftest import write_small_bundle
@@ -33,7 +33,7 @@ def test_all_files_are_there_and_the_service_worker_keeps_what_the_page_loads(pa
     loaded = dict(re.findall(r'(?:src|href)="([^"?]*)\?([^"]*)"', (page / "index.html").read_text()))
     assert len(loaded) > 8 and {*loaded, "index.html", MANIFEST} == set(kept)
     assert all(kept[name].startswith(version) for name, version in loaded.items())
-    assert {LITERT: "Apache License", ONNX: "Microsoft"}[runtime] in (page / LICENCE).read_text()
+    assert {LITERT: "Apache License", ONNX: "Microsoft"}[runtime] in (page / LICENCE_FILE).read_text()
     readme = (page / "README.txt").read_text()
     assert all(each.integrity in readme for each in RUNTIMES[runtime]) and "Not a medical device" in readme
 

@@ -28,21 +28,9 @@ AGREEMENT = 1e-3  # relative, of distances: between the graph and the layer that
 def whole_network(folder: Path) -> keras.Model:
     """Build a network of a bundle with calibration, mirror images and distance, as its graph has them.
 
-    Parameters
-    ----------
-    folder : Path
-        The bundle. Where it came without its Keras file, weights are read back out of its graph.
-
-    Returns
-    -------
-    keras.Model
-        Input (batch, height, width, 3) uint8; output a dictionary of `probabilities`, (batch, classes) calibrated, and,
-        where the graph has it, `distance`, (batch,).
-
-    Raises
-    ------
-    BundleError
-        Where the graph is not of such a network as this version builds, and there is no Keras file.
+    Where the bundle came without its Keras file, weights are read back out of its graph. It takes (batch, height,
+    width, 3) uint8 and gives a dictionary of `probabilities`, (batch, classes) calibrated, and, where the graph has it,
+    `distance`, (batch,). Raises `BundleError` where the graph is not of such a network as this version builds.
     """
     card, graph = read_bundle(folder)
     network = _network(folder, card, graph)
