@@ -11,6 +11,7 @@ from pathlib import Path
 
 import onnxruntime  # noqa: F401 (imported once, before the forks)
 
+import lesionflow.registry.versions  # noqa: F401 (as well)
 from lesionflow.api.score import score
 from lesionflow.errors import ReportError
 from lesionflow.scoring.shards import JOB_FILE, job_folder
