@@ -8,11 +8,10 @@ import socket
 import threading
 import time
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import boto3
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
-from werkzeug.serving import BaseWSGIServer, make_server
+if TYPE_CHECKING:
+    from werkzeug.serving import BaseWSGIServer
 
 KEY, SECRET = "AKIATESTKEYOFNOBODY1", "s3cr3t/of+nobody/never/in/any/report0000"
 
@@ -32,6 +31,9 @@ class S3Server:
         self.start()
 
     def start(self) -> None:
+        from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+        from werkzeug.serving import make_server
+
         self.gone = False
         application = DomainDispatcherApplication(create_backend_app)
 
@@ -82,6 +84,8 @@ class S3Server:
 
 class Bucket:
     def __init__(self, server: S3Server, name: str):
+        import boto3
+
         self.server, self.name = server, name
         self.client = boto3.client(
             "s3",

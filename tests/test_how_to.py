@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
-import mlflow.cli
 import numpy as np
 import pytest
 
@@ -75,6 +74,8 @@ def test_every_command_on_a_page_is_one_that_the_command_line_takes(page: Path) 
     fenced = re.findall(r"^```\w*\n(.*?)^```$", text, re.M | re.S)
     inline = [" ".join(each.split()) for each in re.findall(r"`((?:lesionflow|mlflow) [a-z][^`]*)`", text)]
     for words in commands_of("\n".join([*fenced, *inline]), "mlflow"):
+        import mlflow.cli  # as long as MLflow itself, and a server's modules: not in each process of the tests
+
         theirs: click.Command | None = mlflow.cli.cli
         while isinstance(theirs, click.Group) and words:
             theirs = theirs.get_command(click.Context(theirs), words.pop(0))
