@@ -84,7 +84,7 @@ class Measuring:
 
     resamples: int = 2000  # of the bootstrap
     stability: int = 0  # images that are scored again after harmless changes
-    pool: str | None = None  # one of `pooling.POOLS` for one prediction a lesion, None for one an image
+    pool: str | None = None  # one of `decision.POOLS` for one prediction a lesion, None for one an image
     mapping: LabelMapping | None = None  # of the model's label set and that of the images, where they differ
 
 

@@ -15,7 +15,8 @@ from lesionflow.storage.location import Location, parse_location
 
 DEVICES = ("auto", "cpu", "cuda")
 ISIC = "isic"
-REPORT_FORMATS = ("csv", "parquet", "jsonl", ISIC)
+CSV, PARQUET, JSONL = OF_ENDINGS = ("csv", "parquet", "jsonl")  # formats of reports that end in their names
+REPORT_FORMATS = (*OF_ENDINGS, ISIC)
 AS_PRIOR, OMITTED = "prior", "omit"
 LOCAL, RAY = "local", "ray"
 ENGINES = (LOCAL, RAY)

@@ -28,7 +28,7 @@ from lesionflow.errors import ReportError, UsageError, first_few, os_errors_as
 from lesionflow.model.card import AVERAGED, SINGLE, Card, parse_card
 from lesionflow.model.columns import path_with_frame, utf8
 from lesionflow.model.prediction import Row
-from lesionflow.scoring.config import ISIC, OMITTED, ReportConfig
+from lesionflow.scoring.config import ISIC, OMITTED, PARQUET, REPORT_FORMATS, ReportConfig
 from lesionflow.scoring.encoding import Encoding, encode_file, encode_job, encode_rows, shard_groups, write_pieces
 from lesionflow.scoring.grouping import Groups, Ranks, Rows, check_groups, with_group_columns
 from lesionflow.scoring.job import RunInfo, remove_job
@@ -109,7 +109,7 @@ class Destination:
     def format(self, asked: str | None) -> str:
         """Return the report's format: the given one, or that of the name's ending. Raises `UsageError`."""
         if self.location is None or self.is_folder:
-            possible = ("parquet",) if self.is_folder else ("csv", "jsonl", ISIC)
+            possible = (PARQUET,) if self.is_folder else tuple(name for name in REPORT_FORMATS if name != PARQUET)
             if asked not in (None, *possible):
                 raise UsageError(f"--out {self} --format {asked}: takes {', '.join(possible)}; or name a file")
             return asked or possible[0]

@@ -17,10 +17,10 @@ from lesionflow.images.signatures import SUFFIXES
 from lesionflow.model.columns import ALSO, FRAME, SCORED, Value, chosen_columns, csv_text, is_number, row_values, utf8
 from lesionflow.model.decision import prior_of_call
 from lesionflow.model.prediction import Row
-from lesionflow.scoring.config import AS_PRIOR, ISIC
+from lesionflow.scoring.config import AS_PRIOR, CSV, ISIC, JSONL, OF_ENDINGS, PARQUET
 from lesionflow.storage.location import Location
 
-REPORT_ENDINGS = {".csv": "csv", ".parquet": "parquet", ".jsonl": "jsonl"}
+REPORT_ENDINGS = {f".{name}": name for name in OF_ENDINGS}
 
 # The columns of the files that the ISIC challenges of 2018 (task 3), 2019 and 2024 take, by their label sets.
 _UNKNOWN, _TARGET = "UNK", "target"
@@ -39,7 +39,7 @@ class ReportLayout:
     """Contents and format of a report."""
 
     model: str  # its name, for the column `model`
-    format: str = "csv"  # one of REPORT_FORMATS
+    format: str = CSV  # one of REPORT_FORMATS
     columns: tuple[str, ...] | None = None  # which, in this order; None stands for the default ones
     top_k: int | None = None  # columns for the so many most probable diagnoses
     carried_columns: tuple[str, ...] = ()  # names of the columns of the CSV source that are carried through
@@ -59,7 +59,7 @@ def report_format(out: Location, format: str | None) -> str:
         if by_ending is None:
             raise UsageError(f"{out}: the ending names no format; use one of {', '.join(REPORT_ENDINGS)}, or --format")
         return by_ending
-    if by_ending not in (None, "csv" if format == ISIC else format):
+    if by_ending not in (None, CSV if format == ISIC else format):
         raise UsageError(f"{out}: the ending contradicts --format {format}; change one of them")
     return format
 
@@ -70,7 +70,7 @@ def check_report(out: str, options: ReportLayout) -> None:
         raise UsageError("--format isic has its own columns; leave out --columns and --top-k")
     if options.format == ISIC and options.also:
         raise UsageError("--format isic holds one model's answers; leave out --also, or choose another format")
-    if options.format == "parquet" and importlib.util.find_spec("pyarrow") is None:
+    if options.format == PARQUET and importlib.util.find_spec("pyarrow") is None:
         raise MissingError(f"{out}: Parquet needs pyarrow (pip install pyarrow); or choose .csv or .jsonl")
 
 
@@ -102,7 +102,7 @@ class Encoder(Protocol):
 
 def report_encoder(options: ReportLayout) -> Encoder:
     """Return the encoder of a report."""
-    encoders: dict[str, Any] = {"csv": _Csv, "parquet": _Parquet, "jsonl": _Jsonl, ISIC: _Isic}
+    encoders: dict[str, Any] = {CSV: _Csv, PARQUET: _Parquet, JSONL: _Jsonl, ISIC: _Isic}
     encoder: Encoder = encoders[options.format](options)
     return encoder
 
