@@ -33,7 +33,7 @@ from lesionflow.evaluation.learning import History, learning_curves
 from lesionflow.evaluation.metrics import DECIDING
 from lesionflow.evaluation.pictures import picture_of
 from lesionflow.images.pixel_cache import check_all_decoded
-from lesionflow.model.card import CARD_FILE, KERAS_FILE, TRAINED_ON_FILE
+from lesionflow.model.card import CARD_FILE, HASHES_FILE, KERAS_FILE, TRAINED_ON_FILE
 from lesionflow.options import SEPARATOR, listed, option_name
 from lesionflow.profile.description import Description, describe_images
 from lesionflow.profile.page import write_description
@@ -303,7 +303,7 @@ def _read_beginning(config: TrainingConfig, material: Material) -> Beginning | N
 
     if not config.starts_from_bundle:
         return None
-    with opened(config.start_from, files=(*SCORING_FILES, KERAS_FILE, TRAINED_ON_FILE)) as resolved:
+    with opened(config.start_from, files=(*SCORING_FILES, KERAS_FILE, TRAINED_ON_FILE, HASHES_FILE)) as resolved:
         kept, label_set = config.last_layer == "kept", material.images.label_set
         start = read_start(resolved.folder, keep_last_layer=kept, label_set=label_set)
         source = _learnt_from(resolved, config, material)
@@ -314,7 +314,7 @@ def _read_teaching(config: TrainingConfig, material: Material) -> Teaching | Non
     """The teacher's predictions for the training images; None without a teacher."""
     if not config.teacher:
         return None
-    with opened(config.teacher, files=(*SCORING_FILES, TRAINED_ON_FILE)) as resolved:
+    with opened(config.teacher, files=(*SCORING_FILES, TRAINED_ON_FILE, HASHES_FILE)) as resolved:
         source, images = _learnt_from(resolved, config, material), material.images
         asked = np.arange(len(images.table)) if config.folds else material.split.train
         with show_status(f"{resolved.label}: predicting the training images", material.console):
@@ -336,7 +336,9 @@ def _learnt_from(resolved: Resolved, config: TrainingConfig, material: Material)
     if known is None:
         warning = f"{resolved.label} does not say which lesions trained it: they may be in the test part"
     else:
-        leak = find_leak(known, material.images.table.iloc[_measured(config, material)])
+        measured = _measured(config, material)
+        hashes = None if material.hashes is None else material.hashes[measured]
+        leak = find_leak(known, material.images.table.iloc[measured], hashes)
         if leak.images:
             warning = leak.describe(f"{resolved.label}, which training builds on,")
     if warning:
@@ -367,6 +369,7 @@ def _train(
     images, split = material.images, material.split
     registered_model, console = material.registered_model, material.console
     description = _describe_data(config, material, begun)
+    material = dataclasses.replace(material, hashes=description.hashes)
     beginning, teaching = _read_beginning(config, material), _read_teaching(config, material)
     material = dataclasses.replace(material, beginning=beginning, teaching=teaching)
     several = len(config.networks) > 1

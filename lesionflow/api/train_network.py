@@ -72,7 +72,7 @@ class LearntFrom:
 
     label: str
     licence: str
-    trained_on: dict[str, np.ndarray] | None  # what `evaluation.leaks.trained_on` told of it
+    trained_on: dict[str, np.ndarray] | None  # what its bundle tells of them
     warning: str  # what is to be said of it beside the metrics; empty: nothing
 
 
@@ -101,6 +101,7 @@ class Material:
     registered_model: str
     cache: Path | None
     console: Console
+    hashes: np.ndarray | None = None  # what the images' description has of each
     beginning: Beginning | None = None
     teaching: Teaching | None = None
 
@@ -220,6 +221,7 @@ def train_network(
     ):
         finished = finalize_model(
             left / BUNDLE, fitted, card, config, images, examples,
+            hashes=material.hashes,
             trained_before=[source.trained_on for source in material.sources if source.trained_on],
             cross_validated=folds.metrics if folds else {},
             progress=lambda doing: status(f"{name}: {doing}"),

@@ -16,13 +16,19 @@ from lesionflow.datasets.image_files import contents_of_files, is_there
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.split import Split
 from lesionflow.errors import DataError, counted
+from lesionflow.images.duplicates import known_by_hash
 from lesionflow.model.card import Card
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# Evidence of a leak: the same lesion, an image with the same name, a file with the same bytes under any name.
+# Evidence of a leak: the same lesion, an image with the same name, a file with the same bytes under any name; and where
+# a bundle has hashes, an image that looks the same.
 DIGESTED_COLUMNS = {"lesions": "lesion_id", "images": "image_id", "contents": "content"}
+HASHES = "hashes"
+_WAYS = {
+    "lesions": "by lesion", "images": "by the image's name", "contents": "by the file's bytes", HASHES: "by sight",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,7 @@ class Leak:
     """Measured images that the model was trained on."""
 
     members: np.ndarray  # (images,) bool
-    found_by: dict[str, int]  # of `DIGESTED_COLUMNS`: how many images each gives away
+    found_by: dict[str, int]  # of `DIGESTED_COLUMNS` and `HASHES`: how many images each gives away
 
     @property
     def images(self) -> int:
@@ -39,8 +45,7 @@ class Leak:
 
     def describe(self, model: str) -> str:
         """One sentence for a prominent warning."""
-        ways = {"lesions": "by lesion", "images": "by the image's name", "contents": "by the file's bytes"}
-        found = ", ".join(f"{count} {ways[name]}" for name, count in self.found_by.items() if count)
+        found = ", ".join(f"{count} {_WAYS[name]}" for name, count in self.found_by.items() if count)
         return (
             f"LEAK: {model} was TRAINED on lesions in {self.images} of these {counted(len(self.members), 'image')} "
             f"(found {found}): its metrics are too good"
@@ -59,10 +64,16 @@ def trained_on(table: pd.DataFrame, members: np.ndarray) -> dict[str, np.ndarray
     return {name: np.unique(digests) for name, digests in known.items()}
 
 
-def find_leak(known: dict[str, np.ndarray], table: pd.DataFrame) -> Leak:
-    """Look for images with digests from `trained_on` in a table of `LabelledImages`."""
+def find_leak(known: dict[str, np.ndarray], table: pd.DataFrame, hashes: np.ndarray | None = None) -> Leak:
+    """Look for images with digests from `trained_on` in a table of `LabelledImages`.
+
+    hashes: of `duplicates.perceptual_hashes`, one for each row, where images that look the same are to be found, too,
+    and the model has hashes.
+    """
     by = {name: np.isin(_digests(name, table[column]), known[name]) for name, column in DIGESTED_COLUMNS.items()}
     by["images"] |= np.isin(_digests("images", archive_ids(table["image_id"])), known["images"])
+    if hashes is not None and HASHES in known:
+        by[HASHES] = known_by_hash(hashes, known[HASHES])
     return Leak(np.logical_or.reduce(list(by.values())), {name: int(found.sum()) for name, found in by.items()})
 
 

@@ -23,9 +23,10 @@ CARD_FILE, ONNX_FILE, KERAS_FILE = "card.json", "model.onnx", "model.keras"
 VALIDATION_FILE = "validation.npz"  # what the model says of the validation part: comparisons rest on it
 ABOUT_FILE = "model.json"  # of an export for another runtime, which has no card
 TRAINED_ON_FILE = "trained_on.npz"  # digests of lesions and images of the training part: leaks are found with it
+HASHES_FILE = "perceptual_hashes.npz"  # of the same images: so are copies that were saved again under other names
 # Names of inputs and outputs, of a bundle's graph and of files for other runtimes.
 IMAGE, PROBABILITIES, DISTANCE = "image", "probabilities", "distance"
-DIGESTED_FILES = (ONNX_FILE, KERAS_FILE, VALIDATION_FILE, TRAINED_ON_FILE)
+DIGESTED_FILES = (ONNX_FILE, KERAS_FILE, VALIDATION_FILE, TRAINED_ON_FILE, HASHES_FILE)
 CARD_FORMAT = 4  # what is written is always the newest
 READ_FORMATS = (2, 3, CARD_FORMAT)  # 2 had no licence, and up to 3 the diagnoses were always the seven of HAM10000
 CROSS_VALIDATION = "cross_validation"  # among metrics: not the model's, but of others that were trained as it was

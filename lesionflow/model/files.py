@@ -17,6 +17,7 @@ from lesionflow.errors import BundleError
 from lesionflow.model.card import (
     CARD_FILE,
     CARD_FORMAT,
+    HASHES_FILE,
     KERAS_FILE,
     ONNX_FILE,
     TRAINED_ON_FILE,
@@ -32,6 +33,8 @@ from lesionflow.storage.location import local_path
 PRETRAINED = "pretrained"  # in place of a model's name: the bundle that comes with lesionflow
 PRETRAINED_FOLDER = Path(__file__).parents[1] / PRETRAINED  # which scripts/train_pretrained.sh fills
 NOT_SHIPPED = (KERAS_FILE, VALIDATION_FILE)  # of the shipped bundle, which has to be small: what scoring does not read
+# of any bundle: it shows a little of each training image, which not everybody may pass on
+REMOVABLE = (HASHES_FILE,)
 
 
 def read_bundle(folder: str | os.PathLike[str]) -> tuple[Card, bytes]:
@@ -52,12 +55,12 @@ def check_whole(folder: Path) -> Card:
     """Verify every file that a bundle's card names; returns the card. Raises `BundleError`.
 
     The bundle that ships comes without `NOT_SHIPPED`, an early one without `TRAINED_ON_FILE` too, and so does what was
-    exported from it or registered.
+    exported from it or registered. `REMOVABLE` may be missing from any.
     """
     card = read_card(folder)
     not_shipped = NOT_SHIPPED if card.format == CARD_FORMAT else (*NOT_SHIPPED, TRAINED_ON_FILE)
     # They are absent on purpose only if all of the first are.
-    left_out = () if any((folder / name).exists() for name in NOT_SHIPPED) else not_shipped
+    left_out = REMOVABLE if any((folder / name).exists() for name in NOT_SHIPPED) else (*not_shipped, *REMOVABLE)
     for name in card.digests:
         if name not in left_out or (folder / name).exists():
             _checked(folder, card, name)

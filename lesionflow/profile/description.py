@@ -16,7 +16,7 @@ import numpy as np
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.split import HELD_OUT, PARTS, Split
 from lesionflow.errors import counted, first_few
-from lesionflow.images.duplicates import ALIKE, MAXIMUM_IMAGES, NEAR, grey, is_blank
+from lesionflow.images.duplicates import ALIKE, MAXIMUM_IMAGES, NEAR, grey, is_blank, perceptual_hashes
 from lesionflow.profile.attributes import (
     COLUMN_TITLES,
     UNKNOWN,
@@ -75,6 +75,7 @@ class Description:
     blank: tuple[str, ...] = field(repr=False)  # image ids
     copies: tuple[Copy, ...] = field(repr=False)  # the worst first: across lesions, then by kind and correlation
     complete: bool  # whether the search for copies went to its end
+    hashes: np.ndarray = field(repr=False)  # of `duplicates.perceptual_hashes`, (images, 4) uint64
     split: Split | None
     findings: tuple[Finding, ...] = ()
 
@@ -91,7 +92,7 @@ class Description:
     def as_json(self) -> dict[str, Any]:
         """Everything, as JSON values; images are named by id, so that no path of this machine is in it."""
         told = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        images, split = told.pop("images"), told.pop("split")
+        images, split, _ = (told.pop(name) for name in ("images", "split", "hashes"))
         sizes = told["sizes"]
         return {
             "format": DESCRIPTION_FORMAT,
@@ -173,6 +174,7 @@ def describe_images(
         blank=tuple(ids[readable & is_blank(views)].tolist()),
         copies=copies,
         complete=complete,
+        hashes=perceptual_hashes(views),
         split=split,
     )
     findings = [Finding(kind, text, True) for kind, text in _warnings(description)]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from lesionflow.errors import BundleError, RegistryError, UsageError, did_you_mean, first_few
 from lesionflow.evaluation.metrics import DECIDING
-from lesionflow.model.card import CARD_FILE, ONNX_FILE, TRAINED_ON_FILE, VALIDATION_FILE, Card, read_card
+from lesionflow.model.card import CARD_FILE, HASHES_FILE, ONNX_FILE, TRAINED_ON_FILE, VALIDATION_FILE, Card, read_card
 from lesionflow.model.files import (
     PRETRAINED,
     bundle_of_logged_model,
@@ -183,8 +183,9 @@ class Resolved:
     address: str = ""  # models:/NAME/VERSION of a registered one
 
     def trained_on(self) -> dict[str, np.ndarray] | None:
-        """Digests of its training lesions, see `model.trained_on`; None if it has none."""
-        return read_arrays(self.folder, self.card, TRAINED_ON_FILE)
+        """What it knows of its training images, see `leaks.trained_on`, with their hashes if it has them; or None."""
+        known = read_arrays(self.folder, self.card, TRAINED_ON_FILE)
+        return known and known | (read_arrays(self.folder, self.card, HASHES_FILE) or {})
 
     def validation(self) -> LabelledPredictions | None:
         """Its predictions for its validation part; None if it has none."""

@@ -17,7 +17,7 @@ from lesionflow.datasets.sampling import positive_shares
 from lesionflow.datasets.split import HELD_OUT, PARTS
 from lesionflow.evaluation.calibration import averaged_images, carried_over, fit_calibration
 from lesionflow.evaluation.evaluate import EvaluatedPart, Measuring, draw_evaluation, evaluate_model
-from lesionflow.evaluation.leaks import trained_on
+from lesionflow.evaluation.leaks import HASHES, trained_on
 from lesionflow.evaluation.learning import History
 from lesionflow.evaluation.measure import measure
 from lesionflow.evaluation.model_card import model_card
@@ -26,6 +26,7 @@ from lesionflow.evaluation.stability import STABILITY
 from lesionflow.model.card import (
     AVERAGED,
     CROSS_VALIDATION,
+    HASHES_FILE,
     SINGLE,
     TRAINED_ON_FILE,
     VALIDATION_FILE,
@@ -66,16 +67,17 @@ def finalize_model(
     config: TrainingConfig,
     images: LabelledImages,
     examples: Examples,
+    hashes: np.ndarray | None = None,
     trained_before: Sequence[dict[str, np.ndarray]] = (),
     cross_validated: Mapping[str, Estimate] = MappingProxyType({}),
     progress: Callable[[str], None] = lambda doing: None,
 ) -> FinalizedModel:
     """Export a network, calibrate it on the validation part, measure it on every part and write its model card.
 
-    card: what is known before; examples: what was trained on, of `images`; trained_before: what `trained_on` tells of
-    models that training built on; cross_validated: metrics of others that were trained likewise. What is measured is
-    the exported bundle, not Keras: this is what will score. The test part is looked at here, once, when nothing is left
-    to choose.
+    card: what is known before; examples: what was trained on, of `images`; hashes: of the images, (images, 4) uint64;
+    trained_before: what the bundles of models that training built on tell of their training images; cross_validated:
+    metrics of others that were trained likewise. What is measured is the exported bundle, not Keras: this is what will
+    score. The test part is looked at here, once, when nothing is left to choose.
     """
     split, pixels = examples.split, examples.pixels
     history = history_of(fitted)
@@ -110,6 +112,9 @@ def finalize_model(
     for before in trained_before:
         seen = {name: np.union1d(values, before[name]) for name, values in seen.items()}
     card = write_arrays(folder, card, TRAINED_ON_FILE, seen)
+    if hashes is not None:
+        looks = [hashes[split.train], *(before[HASHES] for before in trained_before if HASHES in before)]
+        card = write_arrays(folder, card, HASHES_FILE, {HASHES: np.unique(np.concatenate(looks), axis=0)})
     if moved := evaluations["test"].stability:
         metrics[STABILITY] = moved.metrics()
     if cross_validated:

@@ -10,11 +10,13 @@ from pathlib import Path
 import mlflow
 import pytest
 from click.testing import Result
+from PIL import Image
 from rich.console import Console
 
-from lesionflow.api.train import _describe_data, _read_data, _with_named_models, _without_missing
+from lesionflow.api.train import _describe_data, _read_beginning, _read_data, _with_named_models, _without_missing
 from lesionflow.api.train_network import Material
 from lesionflow.datasets.labelled import read_labelled_images
+from lesionflow.datasets.split import split_by_lesion
 from lesionflow.errors import RegistryError, UsageError
 from lesionflow.model.card import read_card
 from lesionflow.registry.champion import find_champion
@@ -314,6 +316,30 @@ def test_weights_of_a_bundle_need_no_imagenet_and_decide_the_network(
     result = invoke("train", "--data", str(unread(tmp_path)), "--start-from", "pretrained", "--model", "cnn")
     told = "has the network efficientnet, not cnn; leave out --model, or give --model efficientnet"
     assert result.exit_code == 2 and told in result.stderr.splitlines()[-1]
+
+
+def test_copies_of_images_that_the_weights_were_trained_on_are_found_in_the_measured_parts(
+    trained_store: Path, demo_folder: Path, tmp_path: Path
+) -> None:
+    before = read_labelled_images(demo_folder)
+    split = split_by_lesion(before.table["image_id"], before.table["lesion_id"], before.labels)
+    of_model = before.table.iloc[split.train]
+    for number, row in enumerate(of_model.groupby("dx").head(4).itertuples()):
+        (tmp_path / "set" / row.dx).mkdir(parents=True, exist_ok=True)
+        with Image.open(row.path) as image:
+            image.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "set" / row.dx / f"{number}.png")
+    images = read_labelled_images(tmp_path / "set")
+    split = split_by_lesion(images.table["image_id"], images.table["lesion_id"], images.labels)
+    config, stream = (
+        TrainingConfig(model="cnn", preset="quick", start_from=str(trained_store / "bundle")),
+        io.StringIO(),
+    )
+    material = Material(images, split, "moles", tmp_path, Console(file=stream, width=500))
+    material = dataclasses.replace(material, hashes=_describe_data(config, material, None).hashes)
+    begun = _read_beginning(config, material)
+    measured = len(split.validation) + len(split.test)
+    told = f"in {measured} of these {measured} images (found {measured} by sight)"
+    assert begun is not None and told in begun.source.warning and told in stream.getvalue()
 
 
 def test_a_named_model_decides_what_is_not_given_and_an_alias_becomes_the_version(

@@ -1,15 +1,19 @@
 import dataclasses
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from lesionflow.datasets.combined import describe_sources, read_data_sets, split_data_sets
 from lesionflow.datasets.labelled import LabelledImages, read_labelled_images
 from lesionflow.datasets.split import DEFAULT_FRACTIONS, PARTS, Split, split_by_lesion
-from lesionflow.evaluation.leaks import find_leak, split_of_training, trained_on
+from lesionflow.evaluation.leaks import HASHES, find_leak, split_of_training, trained_on
+from lesionflow.images.decode import decode
+from lesionflow.images.duplicates import VIEW, perceptual_hashes
 from lesionflow.model.card import Card
 
 
@@ -60,6 +64,23 @@ def test_a_resized_copy_of_the_archive_is_known_by_the_id_in_its_name(table: pd.
     assert find_leak(known, table.iloc[:20].assign(lesion_id="other", content="")).images == 10
     longer = table.iloc[:20].assign(image_id=table["image_id"] + "0", lesion_id="other", content="")
     assert find_leak(known, longer).images == 0
+
+
+def test_a_copy_that_was_saved_again_is_known_by_sight(table: pd.DataFrame, tmp_path: Path) -> None:
+    def views(paths: Iterable[object]) -> np.ndarray:
+        return perceptual_hashes(np.stack([decode(str(path), VIEW, VIEW) for path in paths]))
+
+    known = trained_on(table, np.arange(10))
+    paths = [tmp_path / f"{number}.png" for number in range(20)]
+    for path, original in zip(paths, table["path"], strict=False):
+        with Image.open(original) as image:
+            image.transpose(Image.Transpose.FLIP_LEFT_RIGHT).resize((450, 338)).save(path)
+    others = table.iloc[:20].assign(image_id="other", lesion_id="other", content="")
+    hashes = views(paths)
+    assert find_leak(known, others, hashes).found_by == {"lesions": 0, "images": 0, "contents": 0}  # an older bundle
+    leak = find_leak(known | {HASHES: views(table["path"][:10])}, others, hashes)
+    assert leak.members.tolist() == [True] * 10 + [False] * 10
+    assert "in 10 of these 20 images (found 10 by sight)" in leak.describe("cnn")
 
 
 def test_an_image_called_like_a_lesion_is_not_that_lesion(table: pd.DataFrame) -> None:

@@ -8,7 +8,16 @@ from PIL import Image, ImageEnhance
 
 from lesionflow.images import duplicates
 from lesionflow.images.decode import decode
-from lesionflow.images.duplicates import ALIKE, NEAR, TURNS, VIEW, same_content, similar_pairs
+from lesionflow.images.duplicates import (
+    ALIKE,
+    NEAR,
+    TURNS,
+    VIEW,
+    known_by_hash,
+    perceptual_hashes,
+    same_content,
+    similar_pairs,
+)
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +78,38 @@ def test_a_turned_copy_is_found_and_its_turn_named(
     (pair,) = similar_pairs(np.concatenate([views, view_of(copy)[None]]), NEAR)
     assert (pair.first, pair.second, pair.turn) == (7, 150, turn)
     assert 0.98 < pair.correlation <= 1
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_changed_copy_is_known_by_its_hash_and_nothing_else(
+    originals: list[Image.Image], views: np.ndarray, change: str
+) -> None:
+    known = perceptual_hashes(views[:75])
+    assert known.shape == (75, 4) and known.dtype == np.uint64
+    copies = perceptual_hashes(np.stack([CHANGES[change](originals[place]) for place in range(0, 150, 5)]))
+    found = known_by_hash(copies, known)
+    assert found[:15].sum() >= 14 and not found[15:].any()
+
+
+def test_a_turned_copy_is_known_by_its_hash(originals: list[Image.Image], views: np.ndarray) -> None:
+    turned = np.stack([view_of(originals[7].transpose(turn)) for turn in Image.Transpose])
+    hashes = perceptual_hashes(turned)
+    assert known_by_hash(hashes, perceptual_hashes(views[7:8])).all() and len(hashes) == 7
+    assert not known_by_hash(hashes, perceptual_hashes(views[8:])).any()
+    assert not known_by_hash(hashes, perceptual_hashes(views[:0])).any()
+
+
+def test_images_that_show_too_little_are_known_by_no_hash() -> None:
+    blank = np.full((1, VIEW, VIEW, 3), 200, np.uint8)
+    spot = blank.copy()
+    spot[:, 15:18, 14:17] = 60  # one small mole on bare skin, as there are many
+    ring = np.zeros_like(blank)  # and one in a dark field
+    rows, columns = np.mgrid[:VIEW, :VIEW] - 15.5
+    ring[:, rows**2 + columns**2 < 150] = 200
+    ring[:, 15:18, 14:17] = 60
+    views = np.concatenate([blank, spot, ring])
+    assert not perceptual_hashes(views).any()
+    assert not known_by_hash(perceptual_hashes(views), perceptual_hashes(views)).any()
 
 
 def test_of_two_sets_only_copies_of_one_in_the_other_are_found(views: np.ndarray) -> None:
@@ -132,6 +173,14 @@ def test_two_dark_fields_are_no_copies(fields: list[Image.Image]) -> None:
     dark = duplicates.dark_fields(views)
     assert dark[:, 0, 0].all() and dark[:, VIEW // 2, VIEW // 2].mean() < 0.05  # black lesions reach the darkness
     assert not list(similar_pairs(views, NEAR))
+
+
+def test_hashes_of_dark_fields_are_of_what_is_lit(fields: list[Image.Image]) -> None:
+    hashes = perceptual_hashes(np.stack([view_of(image, quality=95) for image in fields]))
+    for number in range(0, 150, 5):
+        assert not known_by_hash(hashes[number : number + 1], np.delete(hashes, number, axis=0)).any()
+    again = perceptual_hashes(np.stack([view_of(image, quality=60) for image in fields]))
+    assert known_by_hash(again[hashes.any(axis=1)], hashes).mean() > 0.95
 
 
 @pytest.mark.parametrize("change", [*CHANGES, "turned", "mirrored", "of another colour", "of less contrast"])
