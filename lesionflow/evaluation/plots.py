@@ -75,15 +75,29 @@ def caption(figure: Figure, message: str, about: str) -> None:
 
 def _fit(figure: Figure, written: Text, text: str) -> None:
     """Wrap a text into as few lines as the figure's width allows."""
+    from matplotlib.font_manager import findfont
+
     written.set_parse_math(False)  # a dollar in a name begins no formula
-    lines = [printable(line) for line in text.split("\n")]
+    lines, most = [printable(line) for line in text.split("\n")], 0.97 * figure.bbox.width
+    font, size = findfont(written.get_fontproperties()), float(written.get_fontsize()) * figure.dpi / 72  # pixels
     for width in range(90, 20, -2):  # characters
-        wrapped = "\n".join(textwrap.fill(line, width) for line in lines)
-        if wrapped == written.get_text():  # which was too wide
+        wrapped = [each for line in lines for each in textwrap.wrap(line, width) or [""]]
+        written.set_text("\n".join(wrapped))
+        # To measure a text takes ten times as long as to estimate its width, and most that are tried are far too wide.
+        if max(sum(_advance(character, font) for character in line) for line in wrapped) * size > 1.05 * most:
             continue
-        written.set_text(wrapped)
-        if written.get_window_extent().width <= 0.97 * figure.bbox.width:
+        if written.get_window_extent().width <= most:
             return
+
+
+@functools.cache
+def _advance(character: str, font: str) -> float:
+    """The width of a character in multiples of the font's size, as it is before hinting and kerning move it."""
+    from matplotlib.font_manager import get_font
+
+    loaded = get_font(font)
+    loaded.set_size(1000, 72)
+    return float(loaded.load_char(ord(character)).linearHoriAdvance / 2**16 / 1000)
 
 
 def joined(lines: Iterable[Sequence[float]]) -> list[float]:
