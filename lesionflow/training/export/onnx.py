@@ -154,7 +154,9 @@ def _largest_difference(network: keras.Model, graph: bytes, samples: np.ndarray,
     import keras
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1  # several would take twice the CPU for these few images
+    session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     images = samples.astype(np.float32)  # (images, height, width, 3)
     exported = session.run(None, {session.get_inputs()[0].name: images})[0]
     seen = [images, images[:, :, ::-1]] if mirrored else [images]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lesionflow.defaults import usable_cores
+from lesionflow.defaults import one_thread_a_product, usable_cores
 from lesionflow.errors import TrainingError
 from lesionflow.model.card import DISTANCE
 from lesionflow.model.predictor import PIXELS_AT_ONCE
@@ -117,6 +117,7 @@ def _features(model: onnx.ModelProto, pooled: str, pixels: np.ndarray, members: 
     return np.concatenate([part.reshape(len(part), -1) for part in parts]).astype(np.float64)
 
 
+@one_thread_a_product()
 def _gaussian(features: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The means of the diagnoses, (diagnoses, features), and what makes the common covariance a sphere.
 
