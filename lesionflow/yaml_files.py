@@ -27,11 +27,13 @@ def read_yaml(file: Path, named: str) -> Any:
             raise UsageError(f"{named}: {fault}")
         return None if document is None else yaml.SafeLoader("").construct_document(document)
     except OSError as error:
-        raise MissingError(f"{named}: cannot be read ({error.strerror})") from error
+        raise MissingError(f"{named}: cannot be read ({error.strerror}); give a YAML file") from error
     except RecursionError as error:
-        raise UsageError(f"{named}: not settings (tables and lists in each other, hundreds deep)") from error
+        raise UsageError(
+            f"{named}: not settings (tables and lists in each other, hundreds deep); give a YAML file"
+        ) from error
     except (yaml.YAMLError, ValueError, LookupError, AttributeError) as error:  # of 2026-13-45 or `!!bool x`
-        raise UsageError(f"{named}: not YAML ({' '.join(str(error).split())})") from error
+        raise UsageError(f"{named}: not YAML ({' '.join(str(error).split())}); correct it") from error
 
 
 def read_settings_text(file: Path, named: str) -> str:

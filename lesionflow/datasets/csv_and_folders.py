@@ -282,7 +282,8 @@ def read_diagnosis_folders(folder: Path, words: LabelWords) -> RawLabels:
     inside = {path: parts for path, parts in found if parts[0] in names}
     if not inside:
         there = f"; left out: {describe_left_out(left_out)}" if left_out else ""
-        raise DataError(f"{folder}: no image files in the folders {first_few(sorted(names), 7)}{there}")
+        told = f"no image files in the folders {first_few(sorted(names), 7)}{there}"
+        raise DataError(f"{folder}: {told}; put the images there, or give another folder")
     warnings = []
     if left_out:
         warnings.append(f"files that are not images are left out: {describe_left_out(left_out)}")

@@ -122,7 +122,7 @@ def read_table(file: Path, columns: Collection[str] | None = None) -> pd.DataFra
     if twice := sorted(name for name, count in Counter(map(str.lower, table.columns)).items() if count > 1 and name):
         raise DataError(f"{file}: several columns are called {first_few(twice)}; keep one of each")
     if table.empty:
-        raise DataError(f"{file}: no rows below the header")
+        raise DataError(f"{file}: no rows below the header; give a table that has some")
     return table
 
 
@@ -297,7 +297,7 @@ def _read_json_lines(text: str, file: Path) -> pd.DataFrame:
         except DataError as error:
             raise DataError(f"{file}: line {number}: {error}; keep one of each") from error
         if values is None:
-            raise DataError(f"{file}: line {number} is not an object with the columns as keys")
+            raise DataError(f"{file}: line {number} is not an object; write one with the columns as keys")
         rows.append({path: as_text(value) for path, value in values.items()})
     paths = list(dict.fromkeys(itertools.chain(*rows)))
     columns = {at: [row.get(path, "") for row in rows] for at, path in enumerate(paths)}

@@ -382,5 +382,5 @@ def _read_ph2_text(file: Path) -> pd.DataFrame:
     rows = [[cell.strip() for cell in line.split("|")] for line in read_text(file).splitlines()]
     known = [(row[2], _PH2_NUMBERS[row[6]]) for row in rows if len(row) > 6 and row[6] in _PH2_NUMBERS]
     if not known:
-        raise DataError(f"{file}: no rows such as '|| IMD003 ||  || 0 ||'")
+        raise DataError(f"{file}: no rows such as '|| IMD003 ||  || 0 ||'; download it again")
     return pd.DataFrame(known, columns=["image name", "diagnosis"], dtype=str)

@@ -93,7 +93,7 @@ def split_by_lesion(
         Where a diagnosis has fewer than three lesions, or patients.
     """
     if min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
-        raise UsageError(f"split fractions {fractions} must each be above 0 and add up to 1")
+        raise UsageError(f"split fractions {fractions} have to be above 0 and add up to 1; change them")
     groups = list(lesion_ids)
     by = "lesion"
     if patient_ids is not None and any(patient_ids):

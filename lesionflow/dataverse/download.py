@@ -152,7 +152,7 @@ def unpack(archive: Path, folder: Path, go_on: Callable[[], None] = lambda: None
     except BaseException as error:
         shutil.rmtree(folder, ignore_errors=True)
         if isinstance(error, (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)):
-            raise DownloadError(f"{archive.name}: cannot be unpacked ({error})") from error
+            raise DownloadError(f"{archive.name}: cannot be unpacked ({error}); remove it and start again") from error
         raise
 
 

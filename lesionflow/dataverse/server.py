@@ -206,7 +206,8 @@ class Web:
             told = f"nothing came for {self.patience.timeout:g} s" if "timed out" in str(error) else ""
             raise TransientError(told or "the connection failed or broke off") from error
         except requests.exceptions.RequestException as error:  # its text could hold a proxy's password
-            raise DownloadError(f"{url}: cannot be requested ({type(error).__name__})") from error
+            told = f"cannot be requested ({type(error).__name__}); check the address, and the proxy's"
+            raise DownloadError(f"{url}: {told}") from error
 
     def json(self, url: str, what: str) -> Any:
         """The JSON that a server answers with, retried as often as patience allows. Raises `DownloadError`."""

@@ -256,7 +256,8 @@ def _check_same(first: LabelledPredictions, second: LabelledPredictions) -> None
     for predictions in (first, second):
         ids, counts = np.unique(predictions.image_ids, return_counts=True)
         if twice := ids[counts > 1].tolist():
-            raise DataError(f"{counted(len(twice), 'image', 'is', 'are')} there more than once: {first_few(twice)}")
+            told = counted(len(twice), "image", "is", "are")
+            raise DataError(f"{told} there more than once: {first_few(twice)}; keep one of each")
     if alone := sorted({*first.image_ids.tolist()} ^ {*second.image_ids.tolist()}):
         raise DataError(
             f"two models can only be compared on the same images; {counted(len(alone), 'image', 'is', 'are')} "

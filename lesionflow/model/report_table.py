@@ -213,10 +213,10 @@ def _read(file: Path, further: tuple[str, ...], also: bool = False) -> pd.DataFr
     except ImportError as error:
         raise ReportError(f"{file}: Parquet needs pyarrow (pip install pyarrow)") from error
     except OSError as error:
-        raise ReportError(f"{file}: cannot be read ({error.strerror or error})") from error
+        raise ReportError(f"{file}: cannot be read ({error.strerror or error}); give another report") from error
     except ValueError as error:  # of which the errors of pandas and pyarrow are kinds
         first = (str(error).splitlines() or [""])[0]
-        raise ReportError(f"{file}: not a report ({first[:200]})") from error
+        raise ReportError(f"{file}: not a report ({first[:200]}); give what 'lesionflow score' wrote") from error
 
 
 def _read_columns(file: Path, wanted: Callable[[str], bool], ids: bool) -> pd.DataFrame:

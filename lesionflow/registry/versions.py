@@ -272,7 +272,7 @@ def parse_address(model: str) -> tuple[str, str | None, int | None]:
 
 def _check_registered(label: str, card: Card, registered: str | None, bundle: Path) -> None:
     if registered is None:
-        raise RegistryError(f"{label} is not a model that lesionflow registered")
+        raise RegistryError(f"{label} is not a model that lesionflow registered; name another")
     if card.digest != registered:
         raise RegistryError(
             f"{label}: the bundle in {bundle} is not the one that was registered; restore it from a copy"
@@ -338,7 +338,7 @@ def _resolve_logged(model: str, download_to: Path, tracking_uri: str | None, fil
     if run_id:
         run = found_or_none(f"looking run {run_id} up", lambda: client.get_run(run_id))
         if run is None:
-            raise RegistryError(f"{model}: no run {run_id} in the store {_registry()}")
+            raise RegistryError(f"{model}: no run {run_id} in the store {_registry()}; 'mlflow ui' lists what there is")
         with registry_errors(f"looking for the model of run {run_id}"):
             logged = client.search_logged_models(
                 [run.info.experiment_id], f"source_run_id = '{run_id}' AND name = '{name}'",
@@ -348,7 +348,9 @@ def _resolve_logged(model: str, download_to: Path, tracking_uri: str | None, fil
     else:
         found = found_or_none(f"looking {model_id} up", lambda: client.get_logged_model(model_id))
     if found is None:
-        raise RegistryError(f"{model}: no such logged model in the store {_registry()}")
+        raise RegistryError(
+            f"{model}: no such logged model in the store {_registry()}; 'mlflow ui' lists what there is"
+        )
     folder = _fetch_bundle(model, str(found.artifact_location), download_to, files)
     card = read_card(folder)
     with registry_errors(f"reading {model}"):
@@ -366,7 +368,7 @@ def _fetch_bundle(label: str, source: str, folder: Path, files: tuple[str, ...])
     with registry_errors(f"fetching {label}"):
         entries = mlflow.artifacts.list_artifacts(artifact_uri=f"{source}/data")
         if len(entries) != 1 or not entries[0].is_dir:
-            raise RegistryError(f"{label} is not a model that lesionflow registered")
+            raise RegistryError(f"{label} is not a model that lesionflow registered; name another")
         bundle = f"{source}/data/{Path(entries[0].path).name}"
         held = {Path(entry.path).name for entry in mlflow.artifacts.list_artifacts(artifact_uri=bundle)}
         for file in files:

@@ -103,7 +103,7 @@ def open_source(source: str | os.PathLike[str], *, recursive: bool = True, patte
     if is_pattern(path) and not os.path.lexists(path) and holder is None:
         return Source(((found,) for found in expand(path)), if_empty=f"{path}: no file matches")
     if os.path.lexists(path):
-        raise DataError(f"{path}: neither a file nor a folder, or a link that leads nowhere")
+        raise DataError(f"{path}: neither a file nor a folder, or a link that leads nowhere; name another")
     try:
         read_named(path)  # as reports name it: a frame of a file, or a file within an archive
     except ImageError as error:
@@ -210,7 +210,7 @@ def _listed(file: BinaryIO, name: str) -> Iterator[tuple[str, ...]]:
             separator = b"\0" if b"\0" in rest else b"\n"
         if separator is None:
             if len(rest) > _LONGEST_LINE:
-                raise DataError(f"{name}: not a list of paths, one per line")
+                raise DataError(f"{name}: not a list of paths; write one per line")
             continue
         *lines, rest = rest.split(separator)
         yield from _paths(lines, separator, name)
@@ -234,7 +234,9 @@ def _utf8_blocks(file: BinaryIO, name: str) -> Iterator[bytes]:
                 head = read(2**16)
             decoder.decode(b"", final=True)
         except UnicodeDecodeError as error:
-            raise DataError(f"{name}: breaks off, or is not UTF-16 throughout ({error.reason})") from error
+            raise DataError(
+                f"{name}: breaks off, or is not UTF-16 throughout ({error.reason}); save it in UTF-8"
+            ) from error
         return
     head = head.removeprefix(codecs.BOM_UTF8)
     while head:
@@ -289,7 +291,7 @@ def _table(path: str) -> Source:
     rows = _whole_rows(path) if path.lower().endswith(WHOLE_SUFFIXES) else _table_rows(path)
     header = next(rows, ())
     if not header:
-        raise DataError(f"{path}: the table is empty")
+        raise DataError(f"{path}: the table is empty; give one with rows")
     column = _path_column(header)
     if column is None:
         _check_text(header, path, 1)
@@ -298,7 +300,7 @@ def _table(path: str) -> Source:
             "one that names the files"
         )
     if len(set(header)) != len(header) or "" in header:
-        raise DataError(f"{path}: every column needs a name of its own")
+        raise DataError(f"{path}: columns without a name, or with another's; give each a name of its own")
 
     carried = (*header[:column], *header[column + 1 :])
     _check_text(carried, path, 1)
@@ -363,11 +365,13 @@ def _table_rows(path: str) -> Iterator[tuple[str, ...]]:
     except OSError as error:
         raise DataError(f"{path}: the table cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: breaks off, or is not UTF-16 throughout ({error.reason})") from error
+        raise DataError(
+            f"{path}: breaks off, or is not UTF-16 throughout ({error.reason}); save it in UTF-8"
+        ) from error
     except csv.Error as error:
         cut = "unexpected end of data" in str(error)
         reason = "its last record breaks off within quotation marks" if cut else f"not a CSV file ({error})"
-        raise DataError(f"{path}: {reason}") from error
+        raise DataError(f"{path}: {reason}; restore it from a copy, or save it again") from error
 
 
 def _delimiter(text: TextIO) -> str:

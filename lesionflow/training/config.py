@@ -225,7 +225,9 @@ class TrainingConfig(Config):
         if self.starts_from_bundle and len(self.networks) > 1 and ALL not in self.model.split(","):
             raise UsageError("--start-from: a model's weights are of one network; name one with --model")
         if self.validation_fraction + self.test_fraction > 0.9:
-            raise UsageError("--validation-fraction and --test-fraction leave less than a tenth for training")
+            raise UsageError(
+                "--validation-fraction and --test-fraction leave less than a tenth for training; lower one"
+            )
         if self.folds and self.validation_fraction + 1 / self.folds > 0.9:
             raise UsageError("--folds and --validation-fraction leave less than a tenth for training; make one smaller")
 
