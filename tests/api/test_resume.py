@@ -292,11 +292,15 @@ def test_a_training_stopped_before_its_bundle_is_finished_keeps_none_and_is_resu
 
 
 def test_what_a_training_names_may_have_moved_and_nothing_else_may_take_its_place(
-    address: str, demo_folder: Path, cache: Path, trained_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    address: str, demo_folder: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = ("--tracking-uri", address, "--cache", str(cache))
+    trains = ("train", "--data", str(demo_folder), "--model", "vgg", *SMALL, *store)
+    with without_pictures(), light_networks():
+        assert invoke(*trains).exit_code == 0
+    (file,) = tmp_path.rglob("model.onnx")
     before, after = tmp_path / "before", tmp_path / "after"
-    shutil.copytree(trained_bundle, before / "bundle")
+    shutil.copytree(file.parent, before / "bundle")
     draw_demo_set(before / "extra", images=60, seed=4)
     (before / "words.yaml").write_text("dark one: mel\n")
     named = {
@@ -307,10 +311,10 @@ def test_what_a_training_names_may_have_moved_and_nothing_else_may_take_its_plac
     def stop(self: TrainingDisplay, logs: object = None) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
-    with monkeypatch.context() as patch, without_pictures():
+    with monkeypatch.context() as patch, without_pictures(), light_networks():
         patch.setattr(TrainingDisplay, "on_train_begin", stop)
         given = [text for pair in places.items() for text in pair]
-        stopped = invoke("train", "--data", str(demo_folder), *given, *SMALL, *store)
+        stopped = invoke(*trains, *given)
     assert stopped.exit_code == 143, stopped.output
     again = ("train", "--resume", resume_command(stopped.stderr)[2], *store)
 
@@ -333,6 +337,6 @@ def test_what_a_training_names_may_have_moved_and_nothing_else_may_take_its_plac
         told = error_line(invoke(*again, *(text for pair in moved.items() if pair[0] != option for text in pair)))
         assert told.endswith(f"give its new location beside --resume, with {option}")
 
-    with without_pictures():
+    with without_pictures(), light_networks():
         resumed = invoke(*again, *(text for pair in moved.items() for text in pair))
     assert resumed.exit_code == 0, resumed.output
