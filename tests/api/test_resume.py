@@ -263,12 +263,11 @@ def test_a_training_stopped_before_its_bundle_is_finished_keeps_none_and_is_resu
                 os.kill(os.getpid(), signal.SIGTERM)
                 return
 
-    quick = ("--model", "vgg", "--epochs", "1", "--image-size", "16")
     watching = threading.Thread(target=stop_at_calibration)
     watching.start()
     try:
         with light_networks():
-            stopped = invoke("train", "--data", str(demo_folder), *quick, *store)
+            stopped = invoke("train", "--data", str(demo_folder), "--model", "vgg", *SMALL, *store)
     finally:
         over.set()  # no signal to whatever comes after a training that failed before
         watching.join()
