@@ -349,10 +349,24 @@ def interval(value: float, resampled: np.ndarray, lesions: float | None = None) 
         and a control's lesion: all pairs are ranked correctly no more often than so many independent ones (Hoeffding
         1963, J. Am. Stat. Assoc. 58, 13-30, 5).
     """
-    defined = resampled[~np.isnan(resampled)]
-    if not len(defined):
+    return bounded(value, middle(resampled[:, None])[0], lesions)
+
+
+def middle(resampled: np.ndarray) -> np.ndarray:
+    """The ends of the middle 95 % of each column without its NaN, NaN where it has nothing else: (columns, 2)."""
+    ends, undefined = np.full((resampled.shape[1], 2), np.nan), np.isnan(resampled)
+    whole = ~undefined.any(axis=0)  # computed together: of a single column, the call takes five times the work
+    ends[whole] = np.quantile(resampled[:, whole], (OUTSIDE, 1 - OUTSIDE), axis=0).T
+    for column in np.flatnonzero(~whole & ~undefined.all(axis=0)):
+        ends[column] = np.quantile(resampled[~undefined[:, column], column], (OUTSIDE, 1 - OUTSIDE))
+    return ends
+
+
+def bounded(value: float, ends: np.ndarray, lesions: float | None = None) -> Estimate | None:
+    """The result of `interval`, from the ends that `middle` gives for the resamples."""
+    low, high = ends.tolist()
+    if np.isnan(low):
         return None
-    low, high = (float(end) for end in np.quantile(defined, (OUTSIDE, 1 - OUTSIDE)))
     if lesions and value in (0.0, 1.0):
         bound = OUTSIDE ** (1 / lesions)
         low, high = (bound, 1.0) if value else (0.0, 1 - bound)

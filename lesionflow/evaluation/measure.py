@@ -11,11 +11,13 @@ from lesionflow.defaults import one_thread_a_product
 from lesionflow.errors import DataError, UsageError, counted, first_few
 from lesionflow.evaluation.bootstrap import (
     Kinds,
+    bounded,
     calibration_gaps,
     calibration_interval,
     confidence_bins,
     interval,
     kinds_of,
+    middle,
     ratio,
     resampled_tallies,
     tallies,
@@ -64,8 +66,8 @@ def measure(
     resampled, gaps = _resampled(predictions, tuple(values), resamples, seed, relative)
     _, lesion_of = np.unique(predictions.lesion_ids, return_inverse=True)
     images, found = kinds_of(predictions), {}
-    for name, value in values.items():
-        estimate = _estimate(known[name], images, lesion_of, value, resampled[name], weights)
+    for (name, value), ends in zip(values.items(), middle(np.stack(list(resampled.values()), axis=1)), strict=True):
+        estimate = _estimate(known[name], images, lesion_of, value, ends, weights)
         if estimate is not None:
             found[name] = estimate
     return found | {"ece": calibration_interval(gaps_of_all, gaps)}
@@ -128,10 +130,10 @@ def _estimate(
     images: Kinds,
     lesion_of: np.ndarray,
     value: float,
-    resampled: np.ndarray,
+    ends: np.ndarray,
     weights: np.ndarray | None,
 ) -> Estimate | None:
-    """A metric's value with its interval, (resamples,) to two ends; lesion_of: the lesion of each image, from 0.
+    """A metric's value with its interval; ends: `middle` of its resamples; lesion_of: each image's lesion, from 0.
 
     A ranking of fewer than `FEWEST_LESIONS` against the rest has none, but for an AUC of 0 or 1. weights: of the
     images, (images,). Exact intervals are then of the effective number of lesions (Korn and Graubard 1998, Survey
@@ -139,10 +141,10 @@ def _estimate(
     """
     rests_on = functools.partial(_rests_on, metric, images, lesion_of)
     if metric.cases is None:
-        return interval(value, resampled, None if metric.share is None else rests_on(weights))
+        return bounded(value, ends, None if metric.share is None else rests_on(weights))
     if rests_on() < FEWEST_LESIONS and not (metric.of_pairs and value in (0.0, 1.0)):
         return Estimate(value, np.nan, np.nan)
-    return interval(value, resampled, rests_on(weights) if metric.of_pairs else None)
+    return bounded(value, ends, rests_on(weights) if metric.of_pairs else None)
 
 
 def _rests_on(metric: Metric, images: Kinds, lesion_of: np.ndarray, weights: np.ndarray | None = None) -> float:
