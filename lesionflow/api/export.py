@@ -24,7 +24,7 @@ from lesionflow.evaluation.model_card import model_card
 from lesionflow.images.pixel_cache import decoded_pixels
 from lesionflow.model.card import ABOUT_FILE, TRAINED_ON_FILE, Card, sha256
 from lesionflow.model.columns import path_with_frame
-from lesionflow.model.files import check_whole, read_arrays, read_bundle
+from lesionflow.model.files import REMOVABLE, check_whole, read_arrays, read_bundle
 from lesionflow.model.prediction import Row
 from lesionflow.model.predictor import Predictor
 from lesionflow.pages import markdown_page
@@ -157,6 +157,8 @@ def _write_hub(bundle: Path, folder: Path) -> None:
     from lesionflow.runtimes.description import hub_card
 
     card = _copy_bundle(bundle, folder)
+    for name in REMOVABLE:  # whoever publishes a model means the model
+        (folder / name).unlink(missing_ok=True)
     text = _card_text(bundle, card)
     (folder / README_FILE).write_text(hub_card(card, text), encoding="utf-8")
     (folder / CARD_PAGE_FILE).write_text(markdown_page(text), encoding="utf-8")

@@ -33,8 +33,8 @@ from lesionflow.storage.location import local_path
 PRETRAINED = "pretrained"  # in place of a model's name: the bundle that comes with lesionflow
 PRETRAINED_FOLDER = Path(__file__).parents[1] / PRETRAINED  # which scripts/train_pretrained.sh fills
 NOT_SHIPPED = (KERAS_FILE, VALIDATION_FILE)  # of the shipped bundle, which has to be small: what scoring does not read
-# of any bundle: it shows a little of each training image, which not everybody may pass on
-REMOVABLE = (HASHES_FILE,)
+# of any bundle, as not everybody may pass on what they tell of single images: ids and answers, a little of each picture
+REMOVABLE = (VALIDATION_FILE, HASHES_FILE)
 
 
 def read_bundle(folder: str | os.PathLike[str]) -> tuple[Card, bytes]:

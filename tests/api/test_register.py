@@ -9,7 +9,7 @@ import mlflow
 import pytest
 
 from lesionflow.api.register import register
-from lesionflow.model.card import VALIDATION_FILE, read_card, write_card
+from lesionflow.model.card import TRAINED_ON_FILE, VALIDATION_FILE, read_card, write_card
 from lesionflow.model.files import pretrained_folder, read_bundle
 from lesionflow.registry.training_artifacts import keep_artifacts
 from lesionflow.registry.versions import find_version
@@ -84,7 +84,7 @@ def test_what_is_no_whole_bundle_is_refused(store: Path, trained_bundle: Path, t
     card = read_card(trained_bundle)
     for damage, told in (
         (lambda: write_card(trained_bundle, dataclasses.replace(card, metrics={})), "training did not finish"),
-        (lambda: (trained_bundle / VALIDATION_FILE).unlink(), f"{VALIDATION_FILE}: cannot be read"),
+        (lambda: (trained_bundle / TRAINED_ON_FILE).unlink(), f"{TRAINED_ON_FILE}: cannot be read"),
         (lambda: (trained_bundle / "card.json").unlink(), "card.json: cannot be read"),
     ):
         damage()

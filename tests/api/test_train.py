@@ -15,6 +15,7 @@ from rich.console import Console
 
 from lesionflow.api.train import _describe_data, _read_beginning, _read_data, _with_named_models, _without_missing
 from lesionflow.api.train_network import Material
+from lesionflow.datasets.combined import read_data_sets, split_data_sets
 from lesionflow.datasets.labelled import read_labelled_images
 from lesionflow.datasets.split import split_by_lesion
 from lesionflow.errors import RegistryError, UsageError
@@ -328,8 +329,8 @@ def test_copies_of_images_that_the_weights_were_trained_on_are_found_in_the_meas
         (tmp_path / "set" / row.dx).mkdir(parents=True, exist_ok=True)
         with Image.open(row.path) as image:
             image.transpose(Image.Transpose.ROTATE_90).save(tmp_path / "set" / row.dx / f"{number}.png")
-    images = read_labelled_images(tmp_path / "set")
-    split = split_by_lesion(images.table["image_id"], images.table["lesion_id"], images.labels)
+    images = read_data_sets([str(tmp_path / "set")])
+    split = split_data_sets(images)
     config, stream = (
         TrainingConfig(model="cnn", preset="quick", start_from=str(trained_store / "bundle")),
         io.StringIO(),

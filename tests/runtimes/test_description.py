@@ -6,16 +6,18 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from huggingface_hub import ModelCard, ModelCardData
 
 from lesionflow.evaluation.model_card import model_card
-from lesionflow.model.card import read_card
-from lesionflow.model.files import is_shipped, pretrained_folder
+from lesionflow.model.card import CARD_FILE, HASHES_FILE, ONNX_FILE, TRAINED_ON_FILE, VALIDATION_FILE, read_card
+from lesionflow.model.files import check_whole, is_shipped, pretrained_folder, write_arrays
 from lesionflow.model.predictor import load_predictor
 from lesionflow.pages import markdown_page
 from lesionflow.runtimes.description import hub_card
 from tests.conftest import invoke
+from tests.scoring.conftest import write_small_bundle
 
 
 @pytest.mark.skipif(not is_shipped(), reason="no bundle ships with this checkout")
@@ -43,6 +45,18 @@ def test_the_shipped_bundle_as_a_folder_for_the_hub(tmp_path: Path) -> None:
     accuracy = card.metrics["test"]["balanced_accuracy"]
     assert "<h1>efficientnet: a classifier of dermatoscopic images</h1>" in page
     assert f"<td>{accuracy.value:.3f} ({accuracy.low:.3f} to " in page
+
+
+def test_a_folder_for_the_hub_tells_nothing_of_single_images(tmp_path: Path) -> None:
+    bundle = write_small_bundle(tmp_path / "bundle")
+    for name in (VALIDATION_FILE, TRAINED_ON_FILE, HASHES_FILE):
+        write_arrays(bundle, read_card(bundle), name, {"lesion_ids": np.array(["patient 7"])})
+    assert invoke("export", str(bundle), str(tmp_path / "hub"), "--format", "hub").exit_code == 0
+    files = {file.name for file in (tmp_path / "hub").iterdir()}
+    assert files == {CARD_FILE, ONNX_FILE, TRAINED_ON_FILE, "README.md", "model_card.html"}
+    check_whole(tmp_path / "hub")
+    assert invoke("export", str(bundle), str(tmp_path / "copy")).exit_code == 0
+    assert (tmp_path / "copy" / VALIDATION_FILE).exists() and (tmp_path / "copy" / HASHES_FILE).exists()
 
 
 @pytest.mark.parametrize(
