@@ -15,7 +15,7 @@ from lesionflow.model.card import Card, Estimate
 from lesionflow.model.decision import decide
 from lesionflow.model.prediction import LabelledPredictions, with_labels
 from lesionflow.registry.compared_model import ComparedModel
-from lesionflow.registry.gates import decide as ask_gates
+from lesionflow.registry.gates import reach_verdict
 from lesionflow.training.config import TrainingConfig
 
 ROWS, SHARE = 200_000, 0.001
@@ -95,7 +95,7 @@ def test_gates_tell_a_better_model_from_one_that_is_as_good(labels: np.ndarray, 
         return ComparedModel(label, card, said)
 
     good, better = compared("good", 3), compared("better", 5)
-    verdict = ask_gates(better, good)
+    verdict = reach_verdict(better, good)
     assert verdict.promote, verdict.reason
     assert [gate.name for gate in verdict.gates] == ["data", "balanced accuracy", "calibration"]
-    assert not ask_gates(good, better).promote and not ask_gates(good, good).promote
+    assert not reach_verdict(good, better).promote and not reach_verdict(good, good).promote

@@ -33,7 +33,7 @@ from lesionflow.registry.training_artifacts import BUNDLE_FILES, copy_bundle
 from lesionflow.registry.versions import Resolved, opened
 from lesionflow.runtimes.artifact import check_installed, check_source, open_artifact, write_artifact
 from lesionflow.runtimes.config import BUNDLE, HUB, INT8, ExportConfig
-from lesionflow.runtimes.description import CARD_PAGE_FILE, README_FILE, describe, readme
+from lesionflow.runtimes.description import CARD_PAGE_FILE, README_FILE, describe_file, readme
 from lesionflow.runtimes.parity import (
     MOST_IMAGES,
     Cost,
@@ -188,7 +188,7 @@ def _write_runtime(
         progress(f"measuring on {counted(len(labelled.labels), 'labelled image')}")
         cost = measure_cost(bundle, artifact, labelled)
     digests = {each.name: sha256(each.read_bytes()) for each in sorted(folder.iterdir())}
-    about = describe(card, found.label, config, digests, parity, cost)
+    about = describe_file(card, found.label, config, digests, parity, cost)
     (folder / ABOUT_FILE).write_text(json.dumps(about, indent=2, allow_nan=False) + "\n")
     (folder / README_FILE).write_text(readme(card, found.label, config, parity, cost), encoding="utf-8")
     (folder / CARD_PAGE_FILE).write_text(markdown_page(_card_text(found.folder, card)), encoding="utf-8")

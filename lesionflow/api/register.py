@@ -90,7 +90,7 @@ def register(
     run_id: str | None = None
     if found:
         version = found
-        training_artifacts.complete(found, outcome.description, begun.run_id if begun else None)
+        training_artifacts.complete_registration(found, outcome.description, begun.run_id if begun else None)
     else:
         if begun and (other := training_artifacts.find_of_run(begun.run_id)):
             raise RegistryError(

@@ -198,7 +198,7 @@ _UNPACKED = 1.05  # times the archive's size: how much images may be smaller in 
 
 
 @dataclass(frozen=True)
-class Step:
+class DownloadStep:
     """A published file and what it becomes in the folder: a folder of images, or a table."""
 
     file: PublishedFile
@@ -222,7 +222,7 @@ class DownloadManifest:
             self.entries = {}
         self.about = {"doi": published.doi, "server": published.server, "version": published.version}
 
-    def add(self, step: Step, contents: str = "") -> None:
+    def add(self, step: DownloadStep, contents: str = "") -> None:
         """Record a finished step; contents: the digest of the unpacked files. Raises `OSError`."""
         with self._lock:
             entry = {"from": step.file.name, "digest": step.file.digest}
@@ -230,7 +230,7 @@ class DownloadManifest:
             told = {**self.about, "licence": LICENCE, "cite": AUTHORS, "files": self.entries}
             atomic_write_bytes(self.file, (json.dumps(told, indent=1) + "\n").encode())
 
-    def has(self, step: Step) -> bool:
+    def has(self, step: DownloadStep) -> bool:
         """Whether the files of a step are there, unchanged. Raises `OSError`."""
         entry, there = self.entries.get(step.becomes), self.file.parent / step.becomes
         return (
@@ -241,7 +241,7 @@ class DownloadManifest:
         )
 
 
-def plan(published: Published, part: str, folder: Path, manifest: DownloadManifest) -> list[Step]:
+def plan(published: Published, part: str, folder: Path, manifest: DownloadManifest) -> list[DownloadStep]:
     """The remaining steps. Raises `DownloadError` if something else has a name that is needed."""
     import pooch
 
@@ -250,7 +250,7 @@ def plan(published: Published, part: str, folder: Path, manifest: DownloadManife
             raise DownloadError(f"{folder}: holds the {other} part; give another folder for the {part} part")
     steps = []
     for name, becomes in PUBLISHED_FILES[part].items():
-        step = Step(published.find(name), becomes)
+        step = DownloadStep(published.find(name), becomes)
         there = folder / becomes
         if step.archive and manifest.has(step):
             continue
@@ -265,7 +265,7 @@ def plan(published: Published, part: str, folder: Path, manifest: DownloadManife
     return steps
 
 
-def check_space(steps: list[Step], folder: Path) -> None:
+def check_space(steps: list[DownloadStep], folder: Path) -> None:
     """Raise `DownloadError` if the disk has no room for the archives and their unpacked files."""
     to_come = unpacked = 0
     for step in steps:
@@ -299,7 +299,7 @@ def _gigabytes(count: int) -> str:
 
 
 def run_steps(
-    steps: list[Step],
+    steps: list[DownloadStep],
     folder: Path,
     manifest: DownloadManifest,
     web: Web,
@@ -312,7 +312,7 @@ def run_steps(
     """
     work = folder / UNFINISHED
 
-    def arrive(step: Step) -> None:
+    def arrive(step: DownloadStep) -> None:
         given = given_archive(folder, step.file)
         archive = given or fetch(step.file, work, web, display.advance(step.file.name, step.file.size))
         if not step.archive:

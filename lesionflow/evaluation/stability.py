@@ -31,7 +31,7 @@ _IMAGES_AT_ONCE = 4
 
 
 @dataclass(frozen=True)
-class Change:
+class HarmlessChange:
     """A change of an image that does not change the lesion."""
 
     name: str  # in JSON, in cards and in MLflow
@@ -67,24 +67,24 @@ def _multiplied(*factors: float) -> Callable[[Image.Image, np.random.Generator],
 
 
 CHANGES = (
-    Change("mirrored", "mirrored", lambda image, _: image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)),
-    Change("upside_down", "turned by half", lambda image, _: image.transpose(Image.Transpose.ROTATE_180)),
-    Change("quarter_turn", "turned by a quarter", lambda image, _: image.transpose(Image.Transpose.ROTATE_90)),
-    Change("saved_again", "saved again without loss", lambda image, _: image),
-    Change("jpeg_90", "saved again as JPEG, quality 90", _saved_as_jpeg(90)),
-    Change("jpeg_75", "saved again as JPEG, quality 75", _saved_as_jpeg(75)),
-    Change("jpeg_60", "saved again as JPEG, quality 60", _saved_as_jpeg(60)),
-    Change(
+    HarmlessChange("mirrored", "mirrored", lambda image, _: image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)),
+    HarmlessChange("upside_down", "turned by half", lambda image, _: image.transpose(Image.Transpose.ROTATE_180)),
+    HarmlessChange("quarter_turn", "turned by a quarter", lambda image, _: image.transpose(Image.Transpose.ROTATE_90)),
+    HarmlessChange("saved_again", "saved again without loss", lambda image, _: image),
+    HarmlessChange("jpeg_90", "saved again as JPEG, quality 90", _saved_as_jpeg(90)),
+    HarmlessChange("jpeg_75", "saved again as JPEG, quality 75", _saved_as_jpeg(75)),
+    HarmlessChange("jpeg_60", "saved again as JPEG, quality 60", _saved_as_jpeg(60)),
+    HarmlessChange(
         "softened", "slightly softened",
         lambda image, _: image.filter(ImageFilter.GaussianBlur(max(0.5, min(image.size) / 300))),
     ),
-    Change("cropped_2", "cropped by 2% of width and height", _cropped(0.02)),
-    Change("cropped_6", "cropped by 6% of width and height", _cropped(0.06)),
-    Change("brighter", "10% brighter", _multiplied(1.1, 1.1, 1.1)),
-    Change("darker", "10% darker", _multiplied(0.9, 0.9, 0.9)),
-    Change("warmer", "slight colour cast: red 3% up, blue 3% down", _multiplied(1.03, 1.0, 0.97)),
-    Change("cooler", "slight colour cast: red 3% down, blue 3% up", _multiplied(0.97, 1.0, 1.03)),
-    Change(
+    HarmlessChange("cropped_2", "cropped by 2% of width and height", _cropped(0.02)),
+    HarmlessChange("cropped_6", "cropped by 6% of width and height", _cropped(0.06)),
+    HarmlessChange("brighter", "10% brighter", _multiplied(1.1, 1.1, 1.1)),
+    HarmlessChange("darker", "10% darker", _multiplied(0.9, 0.9, 0.9)),
+    HarmlessChange("warmer", "slight colour cast: red 3% up, blue 3% down", _multiplied(1.03, 1.0, 0.97)),
+    HarmlessChange("cooler", "slight colour cast: red 3% down, blue 3% up", _multiplied(0.97, 1.0, 1.03)),
+    HarmlessChange(
         "resized", "resized to three quarters",
         lambda image, _: image.resize([max(1, round(0.75 * side)) for side in image.size], Image.Resampling.BICUBIC),
     ),
@@ -133,7 +133,7 @@ def measure_stability(
     *,
     most: int = USUAL_IMAGES,
     seed: int = 0,
-    changes: Sequence[Change] = CHANGES,
+    changes: Sequence[HarmlessChange] = CHANGES,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Stability | None:
     """Score a sample of images as they are and after each harmless change.
@@ -147,7 +147,7 @@ def measure_stability(
         How many images are drawn from them.
     seed : int
         Of the sample and of what a change leaves open.
-    changes : sequence of Change
+    changes : sequence of HarmlessChange
     progress : callable
         Is told how many images are done, of how many.
 
@@ -183,7 +183,7 @@ def measure_stability(
     return _counted(np.array(moved), np.asarray(lesion_ids, dtype=str)[looked_at], changes, seed)
 
 
-def _variants(path: str, height: int, width: int, changes: Sequence[Change], seed: int) -> np.ndarray:
+def _variants(path: str, height: int, width: int, changes: Sequence[HarmlessChange], seed: int) -> np.ndarray:
     """The network's input for a file, and after each change of its image: (1 + changes, height, width, 3) uint8."""
     _, columns, rows = header(path)
     scale = min(1.0, SHORTEST_SIDE / min(rows, columns))
@@ -199,7 +199,7 @@ def _seed(seed: int, image_id: str) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed}\t{image_id}".encode("utf-8", "surrogateescape")).digest()[:8])
 
 
-def _counted(moved: np.ndarray, lesion_ids: np.ndarray, changes: Sequence[Change], seed: int) -> Stability:
+def _counted(moved: np.ndarray, lesion_ids: np.ndarray, changes: Sequence[HarmlessChange], seed: int) -> Stability:
     """The shares of true values in (images, changes, 2) bool, with intervals."""
     images, lesions = len(moved), len(np.unique(lesion_ids))
     flat = moved.reshape(images, -1).astype(np.float64)  # (images, changes * 2)

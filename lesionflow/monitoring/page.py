@@ -12,7 +12,7 @@ from lesionflow.errors import counted, enumerated
 from lesionflow.model.card import Estimate, strict_json
 from lesionflow.monitoring.nights import Night
 from lesionflow.monitoring.performance import ESTIMATES
-from lesionflow.monitoring.watch import NIGHTS, Alarm, Watch, WatchedNight, in_words, is_share
+from lesionflow.monitoring.watch import NIGHTS, Alarm, Watch, WatchedNight, is_share, value_in_words
 from lesionflow.version import __version__
 
 WIDTH, HEIGHT = 640, 150  # of a chart, in the page's units
@@ -59,7 +59,7 @@ def charts(watch: Watch) -> dict[str, list[Chart]]:
     for name in ESTIMATES:
         found = [each.night.estimates.get(name) for each in nights]
         values = [each.value if each else None for each in found]
-        estimates.append(_chart(in_words(name, of), name, nights, values, intervals=found))
+        estimates.append(_chart(value_in_words(name, of), name, nights, values, intervals=found))
     shares = [name for name in _names(nights) if name.startswith("share/")]
     first = ["share/malignant", "share/unfamiliar", "share/uncertain"]
     others = [name for name in shares if name not in first]
@@ -83,14 +83,14 @@ def _names(nights: Sequence[WatchedNight]) -> list[str]:
 
 def _value_chart(name: str, nights: Sequence[WatchedNight], of: Night) -> Chart:
     values = [each.night.values.get(name) for each in nights]
-    return _chart(in_words(name, of), name, nights, values, whole=name == "images", percent=is_share(name))
+    return _chart(value_in_words(name, of), name, nights, values, whole=name == "images", percent=is_share(name))
 
 
 def _distance_charts(nights: Sequence[WatchedNight], kind: str, of: Night) -> list[Chart]:
     compared = [{one.against: one.distances for one in each.comparisons}.get(kind, {}) for each in nights]
     names = dict.fromkeys(name for each in compared for name in each if not name.startswith("share/"))
     sizes = {name: [each[name].size if name in each else None for each in compared] for name in names}
-    return [_chart(in_words(name, of), name, nights, values, against=kind) for name, values in sizes.items()]
+    return [_chart(value_in_words(name, of), name, nights, values, against=kind) for name, values in sizes.items()]
 
 
 def _chart(
@@ -264,9 +264,11 @@ def _tiles(watched: WatchedNight) -> list[tuple[str, str, str]]:
     tiles = [(f"{night.thing}s", f"{night.images:,}", unread)]
     for name in ("share/malignant", "share/unfamiliar"):
         if name in night.values:
-            tiles.append((in_words(name, night), f"{night.values[name]:.1%}", ""))
+            tiles.append((value_in_words(name, night), f"{night.values[name]:.1%}", ""))
     for name, estimate in night.estimates.items():
-        tiles.append((in_words(name, night), f"{estimate.value:.2f}", f"{estimate.low:.2f} to {estimate.high:.2f}"))
+        tiles.append(
+            (value_in_words(name, night), f"{estimate.value:.2f}", f"{estimate.low:.2f} to {estimate.high:.2f}")
+        )
     return tiles
 
 
@@ -280,7 +282,7 @@ def _changes(watched: WatchedNight) -> Any:
     for name in order:
         size = compared.distances[name].size
         told = f"{100 * size:+.1f} percentage points" if is_share(name) else f"distance {size:.2f}"
-        rows.append((in_words(name, watched.night), told, f"{compared.corrected[name]:.2g}"))
+        rows.append((value_in_words(name, watched.night), told, f"{compared.corrected[name]:.2g}"))
     return pages.table(
         ("value", "from the first nights", "p-value, corrected"),
         rows,

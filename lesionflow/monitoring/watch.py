@@ -77,7 +77,7 @@ class Watch:
         return sum(bool(each.alarms) for each in self.nights)
 
 
-def in_words(name: str, night: Night) -> str:
+def value_in_words(name: str, night: Night) -> str:
     """The display name of a value of a night."""
     if name in _WORDS:
         unread = night.thing if night.images_failed is None else "image"
@@ -173,7 +173,7 @@ def _own_alarms(night: Night, limits: Limits) -> Iterator[Alarm]:
             times, unit = (100, "%") if is_share(name) else (1, "")
             least, most = f"{times * low:g}{unit}", f"{times * high:g}{unit}"
             bound = f"at least {least} is required" if value < low else f"at most {most} is allowed"
-            yield Alarm(name, f"{in_words(name, night)} is {times * value:.4g}{unit}, {bound}", "")
+            yield Alarm(name, f"{value_in_words(name, night)} is {times * value:.4g}{unit}, {bound}", "")
 
 
 def _distance_alarms(night: Night, compared: NightComparison, reference: Reference, limits: Limits) -> Iterator[Alarm]:
@@ -206,8 +206,8 @@ def _distance_text(name: str, night: Night, distance: Distance, reference: Refer
         if found != of_all:  # the page shows the share of all images
             found = f"{of_all}; with one image of each lesion it is {found}"
         allowed = f"a difference of {100 * limit:.1f} percentage points is allowed"
-        return f"{in_words(name, night)} is {found}, in {where} {share:.1%}; {allowed}"
-    return f"{in_words(name, night)} is at a distance of {distance.size:.2f} from {where}; {limit:.2f} is allowed"
+        return f"{value_in_words(name, night)} is {found}, in {where} {share:.1%}; {allowed}"
+    return f"{value_in_words(name, night)} is at a distance of {distance.size:.2f} from {where}; {limit:.2f} is allowed"
 
 
 def _estimate_alarms(night: Night, reference: Reference, limits: Limits) -> Iterator[Alarm]:
@@ -216,7 +216,7 @@ def _estimate_alarms(night: Night, reference: Reference, limits: Limits) -> Iter
         if before is not None and estimate.value < before - limits.estimate and estimate.high < before:
             yield Alarm(
                 name,
-                f"{in_words(name, night)} is {estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f}), in "
-                f"{reference.kind} {before:.3f}",
+                f"{value_in_words(name, night)} is {estimate.value:.3f} ({estimate.low:.3f} to {estimate.high:.3f}), "
+                f"in {reference.kind} {before:.3f}",
                 reference.kind,
             )

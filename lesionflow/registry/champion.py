@@ -17,7 +17,7 @@ from lesionflow.evaluation.measure import compare
 from lesionflow.evaluation.metrics import DECIDING
 from lesionflow.registry.compared_model import ComparedModel, compared_model_of, why_not_comparable
 from lesionflow.registry.config import USUAL, PromotionConfig
-from lesionflow.registry.gates import LabelledNight, Verdict, decide
+from lesionflow.registry.gates import LabelledNight, Verdict, reach_verdict
 from lesionflow.registry.history import (
     FORCED,
     GIVEN_BACK,
@@ -255,10 +255,10 @@ def _ask_gates(
 ) -> tuple[Version | None, Verdict]:
     """The champion and the verdict; unreadable: whether a champion that cannot be read is only a failed gate."""
     if seen.champion is None:
-        return None, decide(challenger, None, config, night)
+        return None, reach_verdict(challenger, None, config, night)
     try:
         champion = find_version(name, seen.champion)
-        return champion, decide(challenger, compared_model_of(champion), config, night)
+        return champion, reach_verdict(challenger, compared_model_of(champion), config, night)
     except LesionflowError as error:
         if not unreadable:
             raise

@@ -59,7 +59,7 @@ class LabelledNight:
     unknown: Mapping[str, str] = field(default_factory=dict)  # by model for which that is unknown: why
 
 
-def decide(
+def reach_verdict(
     challenger: ComparedModel,
     champion: ComparedModel | None,
     config: PromotionConfig = USUAL,

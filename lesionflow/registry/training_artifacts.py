@@ -222,7 +222,7 @@ def find_trained(run_id: str) -> tuple[Version, History] | None:
     version, epochs = find_version(*found), logged_epochs(run_id)
     with registry_errors(f"reading the model card of run {run_id}"):
         description = mlflow.artifacts.load_text(f"runs:/{run_id}/{_DESCRIPTION}")
-    complete(version, description, None)
+    complete_registration(version, description, None)
     return version, History([epochs[epoch] for epoch in sorted(epochs)], int(run.data.metrics["training/best_epoch"]))
 
 
@@ -232,7 +232,7 @@ def decided(version: Version) -> bool:
         return "decision" in mlflow.MlflowClient().get_model_version(version.name, str(version.number)).tags
 
 
-def complete(version: Version, description: str, run_id: str | None) -> None:
+def complete_registration(version: Version, description: str, run_id: str | None) -> None:
     """Finish the registration of a version that was interrupted: its description, and the end of its run."""
     client = mlflow.MlflowClient()
     with registry_errors(f"describing {version.label}"):

@@ -69,7 +69,7 @@ def tells_unfamiliar(card: Card) -> bool:
     return card.calibrations[SINGLE].unfamiliar_above is not None
 
 
-def describe(
+def describe_file(
     card: Card, label: str, config: ExportConfig, digests: dict[str, str], parity: Parity, cost: Cost | None
 ) -> dict[str, Any]:
     """Return the content of `model.json`.
@@ -123,7 +123,7 @@ def describe(
 def readme(card: Card, label: str, config: ExportConfig, parity: Parity, cost: Cost | None) -> str:
     """Return the README beside a file, Markdown, with code that runs it on one image, `mole.jpg`, and prints its call.
 
-    The parameters are those of `describe`.
+    The parameters are those of `describe_file`.
     """
     format, precision = config.format, config.precision
     text = render(

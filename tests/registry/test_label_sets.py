@@ -19,7 +19,7 @@ from lesionflow.model.columns import report_columns
 from lesionflow.model.prediction import LabelledPredictions
 from lesionflow.model.pyfunc import output_columns
 from lesionflow.registry.compared_model import ComparedModel
-from lesionflow.registry.gates import decide
+from lesionflow.registry.gates import reach_verdict
 from tests.conftest import invoke, working_in
 from tests.contenders import answers, write_bundle
 from tests.scoring.conftest import draw_images, write_small_bundle
@@ -118,7 +118,7 @@ def test_where_two_sets_have_no_common_ground_how_to_measure_both_is_said(folder
 
 def test_a_model_of_other_diagnoses_becomes_no_champion_by_itself(folder: Path) -> None:
     seven, eight = (ComparedModel(name, read_card(folder / name), None) for name in ("ham10000", "isic2019"))
-    verdict = decide(eight, seven)
+    verdict = reach_verdict(eight, seven)
     assert not verdict.promote and "not comparable: isic2019 has the diagnoses of isic2019 (ak" in verdict.reason
 
 
