@@ -242,8 +242,8 @@ ANSWERS_FILE = "answers.npz"  # among the artifacts of a fold's run
 def cross_validate(config: TrainingConfig, run_id: str, material: Material) -> CrossValidated:
     """Train and measure the folds of a resolved configuration, each in a run below the active one.
 
-    config: with the number of `folds`; run_id: the active run; folds that it finished before an interruption are read
-    from it. Raises `DataError` if a diagnosis has too few lesions for the number of folds, before any is trained.
+    run_id: the active run, from which folds are read that it finished before an interruption. Raises `DataError` if a
+    diagnosis has too few lesions for the number of folds, before any is trained.
     """
     images, begun = material.images, find_folds(run_id)
     validation = config.validation_fraction

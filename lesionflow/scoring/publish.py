@@ -225,10 +225,9 @@ def publish_report(
 ) -> Summary:
     """Write the planned outputs of a job whose shards are all done, then remove the job.
 
-    job: the job; it is still there where something is raised; info: where its rows come from; outputs: what is to be
-    written; started: when the work began, by the monotonic clock; resumed: images that were done before that; workers:
-    threads that read the page's thumbnails. Raises `ReportError` where something cannot be written, or the format has
-    no place for an image that failed.
+    started: when the work began, by the monotonic clock; resumed: images that were done before that; workers: threads
+    that read the page's thumbnails. Raises `ReportError` where something cannot be written, or the format has no place
+    for an image that failed; the job is then still there.
     """
     told = {"the model's card": info.card, "the second model's card": info.also_card}
     cards = [parse_card(text.encode(), name) for name, text in told.items() if text]
