@@ -77,10 +77,12 @@ class InterruptedRun:
 
     def check(self, images: LabelledImages, split: Split) -> None:
         """Raise `DataError` if images or split differ from those the training was begun with."""
+        # of several sets, any can be the one that changed
+        data = images.name if "data_set" in images.table.columns else images.folder
         for tag, now in (("data_digest", images.digest), ("split_digest", split.digest)):
             if self.tags[tag] != now:
                 raise DataError(
-                    f"{images.folder}: other images, diagnoses or lesions than run {self.run_id} was started with; "
+                    f"{data}: other images, diagnoses or lesions than run {self.run_id} was started with; "
                     "give the same data with --data, --extra and --labels, or train again"
                 )
 

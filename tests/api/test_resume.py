@@ -16,14 +16,16 @@ from unittest.mock import Mock
 import mlflow
 import pytest
 
+from lesionflow.datasets.combined import read_data_sets, split_data_sets
 from lesionflow.datasets.demo.demo_set import draw_demo_set
-from lesionflow.errors import RegistryError
+from lesionflow.errors import DataError, RegistryError
 from lesionflow.storage.temporary import PREFIX
 from lesionflow.tracking import resume
 from lesionflow.tracking.client import active_run_id
-from lesionflow.tracking.resume import CHECKPOINT_FILES, FOLDER, LOCK_FILE, held_training
+from lesionflow.tracking.resume import CHECKPOINT_FILES, FOLDER, LOCK_FILE, InterruptedRun, held_training
 from lesionflow.training.callbacks import TrainingDisplay
 from lesionflow.training.checkpoint import from_bytes
+from lesionflow.training.config import TrainingConfig
 from tests.conftest import PLAIN, error_line, invoke, light_networks, without_pictures
 
 ROOT = Path(__file__).parents[2]
@@ -288,6 +290,21 @@ def test_a_training_stopped_before_its_bundle_is_finished_keeps_none_and_is_resu
         resumed = invoke("train", "--resume", run_id, *store)
     assert not list(tmp_path.rglob(LOCK_FILE))
     assert resumed.exit_code == 0 and "resumes after epoch 1 of 1" in resumed.stderr, resumed.output
+
+
+def test_data_that_changed_are_named_also_where_it_is_one_of_several_sets(demo_folder: Path, tmp_path: Path) -> None:
+    draw_demo_set(tmp_path / "extra", images=60, seed=4)
+    for sets, told in (
+        ([], f"{demo_folder}: other images"),
+        ([str(tmp_path / "extra")], "demo and .*/extra: other images"),
+    ):
+        images = read_data_sets([str(demo_folder)], sets)
+        split = split_data_sets(images)
+        tags = {"data_digest": images.digest, "split_digest": split.digest}
+        InterruptedRun("1", TrainingConfig(), "moles", tags, {}).check(images, split)
+        changed = InterruptedRun("1", TrainingConfig(), "moles", tags | {"data_digest": "another"}, {})
+        with pytest.raises(DataError, match=f"^{told}.* --data, --extra and --labels"):
+            changed.check(images, split)
 
 
 def test_what_a_training_names_may_have_moved_and_nothing_else_may_take_its_place(
