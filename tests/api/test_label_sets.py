@@ -8,7 +8,7 @@ import pytest
 
 from lesionflow.api.evaluate import evaluate
 from lesionflow.datasets.labelled import read_labelled_images
-from lesionflow.diagnoses import BINARY
+from lesionflow.diagnoses import BINARY, HAM10000
 from lesionflow.errors import DataError
 from lesionflow.evaluation.metrics import metrics_of
 from lesionflow.model.card import read_card
@@ -93,6 +93,10 @@ def test_images_of_what_no_diagnosis_of_the_model_counts_as_are_one_line(
             ["--diagnoses", "binary", "--teacher", "BUNDLE", "--model", "cnn"],
             "--teacher: .* has other diagnoses",
         ),
+        (
+            ["--diagnoses", "ORDER", "--start-from", "BUNDLE", "--model", "cnn"],
+            "the same diagnoses in another order than order; list them with --diagnoses as akiec, .*, or give --last-",
+        ),
         (["--start-from", "BUNDLE", "--model", "cnn", "--width", "2"], r"has a width of 1\.0; leave out --width"),
         (["--diagnoses", "OWN", "--model", "cnn"], "rows with an unknown diagnosis: akiec"),
     ],
@@ -101,7 +105,10 @@ def test_what_does_not_go_together_is_one_line_before_any_training(
     bundle: Path, demo_folder: Path, cache: Path, store: Path, options: list[str], message: str
 ) -> None:
     (store / "own.yaml").write_text("names: {wart: wart, cancer: skin cancer}\nmalignant: [cancer]\n")
-    words = [{"BUNDLE": str(bundle), "OWN": str(store / "own.yaml")}.get(word, word) for word in options]
+    names = "".join(f"  {name}: {full}\n" for name, full in [*HAM10000.full_names.items()][::-1])
+    (store / "order.yaml").write_text(f"names:\n{names}malignant: [mel]\n")
+    files = {"BUNDLE": bundle, "OWN": store / "own.yaml", "ORDER": store / "order.yaml"}
+    words = [str(files.get(word, word)) for word in options]
     done = invoke("train", "--data", str(demo_folder), *words, "--epochs", "1", "--cache", str(cache))
     last = done.stderr.strip().splitlines()[-1]
     assert "split by" not in done.stderr  # nor before the images are looked at
