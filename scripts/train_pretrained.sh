@@ -120,9 +120,9 @@ import shutil
 import sys
 from pathlib import Path
 
-from lesionflow.registry.versions import SCORED, resolve
+from lesionflow.registry.versions import resolve
 
-found = resolve(f"models:/{sys.argv[1]}/1", Path("."), sys.argv[2], SCORED)
+found = resolve(f"models:/{sys.argv[1]}/1", Path("."), sys.argv[2])
 shutil.copytree(found.folder, f"{sys.argv[1]}.partial", dirs_exist_ok=True)
 Path(f"{sys.argv[1]}.partial").rename(sys.argv[1])
 END

@@ -1,6 +1,7 @@
 """What is said in several places says the same."""
 
 import dataclasses
+import importlib
 import re
 import tomllib
 from pathlib import Path
@@ -62,6 +63,15 @@ def test_every_file_of_the_package_is_packed() -> None:
     assert {"pretrained/model.onnx", "pretrained/card.json", "pretrained/trained_on.npz"} <= set(
         setuptools["package-data"]["lesionflow"]
     )
+
+
+@pytest.mark.parametrize("script", sorted((ROOT / "scripts").glob("*.sh")), ids=lambda script: script.name)
+def test_what_a_shell_script_imports_is_there(script: Path) -> None:
+    """Nothing else reads the programs in them, and the longest of them takes hours before its last."""
+    imported = re.findall(r"^from (lesionflow[\w.]*) import (.+)$", script.read_text(), re.M)
+    assert imported
+    for module, names in imported:
+        assert all(hasattr(importlib.import_module(module), name) for name in names.split(", ")), (module, names)
 
 
 def test_numbers_of_things_in_messages_may_be_one() -> None:

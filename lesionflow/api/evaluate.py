@@ -60,7 +60,8 @@ def evaluate(
     On the data that the model was trained on, the test part of its own split is measured unless `part` is given; on
     other data, all images. A data set of several, or one whose files were resized since, counts as that data if it is
     split as then: see `evaluation.leaks.split_of_training`. Images of lesions that the model was trained on are found
-    by digest, and the first warning names them.
+    by the digests that its bundle keeps, copies of its training images also by the hashes, and the first warning counts
+    them.
 
     Parameters
     ----------
@@ -112,6 +113,7 @@ def evaluate(
         split = split_of_training(card, images, known)
         part, members = _members(resolved.label, images, split, config.part)
         warnings = [*images.warnings, *same_bytes(images.table.iloc[members])]
+        status("looking for images that the model was trained on")
         if known is None and split is not None:
             known = trained_on(images.table, split.train)
         if known is None:

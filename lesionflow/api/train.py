@@ -241,7 +241,7 @@ def _with_named_models(
             advice = "give a teacher with the same ones" if option == "teacher" else "give --last-layer refitted"
             if set(model.card.classes) == set(config.label_set.names):
                 others = f"has the same diagnoses in another order than {config.label_set.name}"
-                advice = f"list them with --diagnoses as {', '.join(model.card.classes)}, or {advice}"
+                advice = f"give --diagnoses a file that has them as {', '.join(model.card.classes)}, or {advice}"
             raise UsageError(f"{option_name(option)}: {model.label} {others}; {advice}")
     if "start_from" in models:
         label, start = models["start_from"].label, models["start_from"].card

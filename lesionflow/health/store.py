@@ -18,6 +18,7 @@ from urllib.parse import unquote
 from lesionflow.errors import LesionflowError, counted
 from lesionflow.health.check import OK, PROBLEM, WARNING, Check, UnansweredError, asked_elsewhere
 from lesionflow.health.machine import size
+from lesionflow.model.card import VALIDATION_FILE
 from lesionflow.model.files import check_whole, in_its_place, read_bundle
 from lesionflow.registry.versions import CHAMPION, number_by_alias, registered_at, resolve
 from lesionflow.storage.location import local_path
@@ -141,7 +142,7 @@ def _champion(store: Store, champion: dict[str, Any] | None, name: str) -> Check
         command = command_line("rollback", name, store=store.address)
         advice = f"restore its files, or go back to the champion before: {command}"
         return Check("champion", f"{found}: {_without(store, champion['failed'])}", PROBLEM, advice)
-    return Check("champion", f"{found}; {champion['network']} trained on {champion['data']}; all digests are right")
+    return Check("champion", f"{found}; {champion['network']} trained on {champion['data']}; {champion['files']}")
 
 
 def _failed(found: str) -> Check:
@@ -251,8 +252,16 @@ def _find_champion(name: str, tracking_uri: str) -> dict[str, Any] | None:
         with temporary_folder() as folder:
             found = resolve(f"models:/{name}/{number}", folder, tracking_uri)
             # A local bundle is checked completely; of a remote one, scoring reads only two files.
-            card = read_bundle(found.folder)[0] if found.folder == folder else check_whole(found.folder)
-        told |= {"label": found.label, "data": card.data_told, "network": card.network}
+            remote = found.folder == folder
+            card = read_bundle(found.folder)[0] if remote else check_whole(found.folder)
+            lacks = not remote and not (found.folder / VALIDATION_FILE).exists()
+        why = f", but {VALIDATION_FILE} is missing, by which other models are compared with it" if lacks else ""
+        told |= {
+            "files": f"all digests are right{why}",
+            "label": found.label,
+            "data": card.data_told,
+            "network": card.network,
+        }
     except LesionflowError as error:
         told["failed"] = str(error)
     return told

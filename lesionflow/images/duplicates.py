@@ -191,13 +191,13 @@ def known_by_hash(hashes: np.ndarray, known: np.ndarray) -> np.ndarray:
     hashes: of the images, and known: of the others, each as `perceptual_hashes` gives them.
     """
     found, known = np.zeros(len(hashes), bool), known[known.any(axis=1)]
-    signs = np.unpackbits(hashes.view(np.uint8), axis=1).reshape(-1, _COMPARED, _COMPARED).astype(np.float32) * 2 - 1
-    for turn in range(len(TURNS)):
-        turned = _signs(_turned(signs, turn))
-        for block in _blocks(len(hashes), max(1, _DISTANCES // max(len(known), 1))):
-            distances = np.zeros((len(turned[block]), len(known)), np.uint8)  # at most 255
+    for block in _blocks(len(hashes), max(1, _DISTANCES // max(len(known), 1024))):
+        bits = np.unpackbits(hashes[block].view(np.uint8), axis=1).reshape(-1, _COMPARED, _COMPARED)
+        for turn in range(len(TURNS)):
+            turned = _signs(_turned(bits.astype(np.float32) * 2 - 1, turn))
+            distances = np.zeros((len(turned), len(known)), np.uint8)  # at most 255
             for word in range(known.shape[1]):
-                distances += np.bitwise_count(turned[block, None, word] ^ known[:, word])
+                distances += np.bitwise_count(turned[:, None, word] ^ known[:, word])
             found[block] |= (distances <= SAME_HASH).any(axis=1)
     return found & hashes.any(axis=1)
 

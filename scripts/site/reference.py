@@ -269,8 +269,8 @@ def card_page() -> str:
     parts = [
         "# The card of a bundle",
         "A bundle is a folder: the network as an ONNX graph, its Keras file, its predictions for the validation part, "
-        "digests of what it was trained on, and `card.json`. The card has the digest of every other file, and one of "
-        "itself; a bundle with a file that differs is refused.",
+        "digests of what it was trained on, a hash of each training image, and `card.json`. The card has the digest of "
+        "every other file, and one of itself; a bundle with a file that differs is refused.",
     ]
     for heading, kind in (("`card.json`", Card), ("Each of its `calibrations`", Calibration)):
         rows = [

@@ -95,7 +95,7 @@ def test_images_of_what_no_diagnosis_of_the_model_counts_as_are_one_line(
         ),
         (
             ["--diagnoses", "ORDER", "--start-from", "BUNDLE", "--model", "cnn"],
-            "the same diagnoses in another order than order; list them with --diagnoses as akiec, .*, or give --last-",
+            "the same diagnoses in another order than order; give --diagnoses a file that has them as akiec, .*, or",
         ),
         (["--start-from", "BUNDLE", "--model", "cnn", "--width", "2"], r"has a width of 1\.0; leave out --width"),
         (["--diagnoses", "OWN", "--model", "cnn"], "rows with an unknown diagnosis: akiec"),

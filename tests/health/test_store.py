@@ -184,7 +184,8 @@ def test_a_spoilt_champion_is_a_problem(address: str, contenders: Path) -> None:
     entry = find_entry(NAME, "champion", None, address)
     assert entry is not None
     logged = shutil.copytree(entry.bundle.parents[1], contenders / "spoilt")
-    (logged / "data" / entry.bundle.name / VALIDATION_FILE).write_bytes(b"other")
+    validation = logged / "data" / entry.bundle.name / VALIDATION_FILE
+    validation.write_bytes(b"other")
     change(
         contenders, f"UPDATE model_versions SET storage_location = '{logged}', source = '{logged}' WHERE version = 1"
     )
@@ -192,6 +193,10 @@ def test_a_spoilt_champion_is_a_problem(address: str, contenders: Path) -> None:
     (champion,) = (check for check in checks if check.what == "champion")
     assert champion.state == PROBLEM and "altered since it was trained (digest differs)" in champion.found
     assert champion.advice.endswith(f": lesionflow rollback {NAME}")
+    validation.unlink()  # as before a bundle is published; scoring does without
+    checks, _ = check_store(Store(address, "as given"), NAME)
+    (champion,) = (check for check in checks if check.what == "champion")
+    assert champion.state == OK and f"right, but {VALIDATION_FILE} is missing" in champion.found
 
 
 def test_no_password_of_a_registry_apart_is_told(address: str, hanging: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -91,12 +91,18 @@ def test_a_changed_copy_is_known_by_its_hash_and_nothing_else(
     assert found[:15].sum() >= 14 and not found[15:].any()
 
 
-def test_a_turned_copy_is_known_by_its_hash(originals: list[Image.Image], views: np.ndarray) -> None:
+def test_a_turned_copy_is_known_by_its_hash(
+    originals: list[Image.Image], views: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
     turned = np.stack([view_of(originals[7].transpose(turn)) for turn in Image.Transpose])
     hashes = perceptual_hashes(turned)
     assert known_by_hash(hashes, perceptual_hashes(views[7:8])).all() and len(hashes) == 7
     assert not known_by_hash(hashes, perceptual_hashes(views[8:])).any()
     assert not known_by_hash(hashes, perceptual_hashes(views[:0])).any()
+    assert known_by_hash(hashes[:0], hashes).shape == (0,)
+    monkeypatch.setattr(duplicates, "_DISTANCES", 3 * 1024)  # pairs at a time, of at least so many known images
+    mixed = np.concatenate([perceptual_hashes(views[:4]), hashes])
+    assert known_by_hash(mixed, hashes[:1]).tolist() == [False] * 4 + [True] * 7
 
 
 def test_images_that_show_too_little_are_known_by_no_hash() -> None:
