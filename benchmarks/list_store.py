@@ -44,18 +44,18 @@ class Keys(Sequence[str]):
     """Names of so many images, in order."""
 
     def __init__(self, names: str, count: int):
-        self.names, self.count = names, count
+        self.names, self.length = names, count
 
     def __len__(self) -> int:
-        return self.count
+        return self.length
 
-    def __getitem__(self, index):  # type: ignore[no-untyped-def]
+    def __getitem__(self, index):
         if isinstance(index, slice):
-            return [self[place] for place in range(*index.indices(self.count))]
+            return [self[place] for place in range(*index.indices(self.length))]
         if self.names == "folders":  # of 5,000 images
             return f"images/{index // 5000:05}/ISIC_{index % 5000:07}.jpg"
         if self.names == "hexadecimal":
-            return f"images/{index * 2**64 // self.count:016x}.jpg"
+            return f"images/{index * 2**64 // self.length:016x}.jpg"
         return f"images/ISIC_{index:08}.jpg"
 
 
@@ -77,12 +77,13 @@ def serve(names: str, count: int, pause: float) -> None:
 
     keys = Keys(names, count)
 
-    def answer(environ, start_response):  # type: ignore[no-untyped-def]
+    def answer(environ, start_response):
         time.sleep(pause)
         asked = {name: values[0] for name, values in parse_qs(environ["QUERY_STRING"]).items()}
         after, some = asked.get("continuation-token") or asked.get("start-after"), int(asked.get("max-keys", PAGE))
         begin = bisect_right(keys, after) if after else 0
-        page, prefix = [], asked["prefix"]
+        page: Sequence[str] = []
+        prefix = asked["prefix"]
         if prefix.startswith("images"):
             page = folders_behind(keys, prefix, begin, some) if "delimiter" in asked else keys[begin : begin + some]
         entry = "<Contents><Key>{}</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified><ETag>&quot;0&quot;</ETag>"

@@ -74,4 +74,5 @@ def main(folder: Path, images: int, batch_size: int, epochs: int, out: Path) -> 
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *map(int, sys.argv[2:5]), Path(sys.argv[5]))
+    images, batch_size, epochs = map(int, sys.argv[2:5])
+    main(Path(sys.argv[1]), images, batch_size, epochs, Path(sys.argv[5]))

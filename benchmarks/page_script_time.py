@@ -37,7 +37,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         page = folder / "report.html"
-        write_page(rows(folder / "images", options.images), page, ReportLayout("benchmark"))
+        with page.open("wb") as file:
+            write_page(rows(folder / "images", options.images), file, page, ReportLayout("benchmark"))
         print(f"{options.images} images, {page.stat().st_size / 1e6:.1f} MB")
         found = [open_page(page, folder / f"profile{number}") for number in range(REPEATS)]
         for name in found[0]:

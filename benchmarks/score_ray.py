@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from material import environment, machine, make_bundle, make_pictures
 
@@ -62,7 +63,8 @@ def main() -> None:
             os.link(file, few / file.name)
         bundle = options.model or make_bundle(Path(scratch) / "bundle")
         reports = {name: Path(scratch) / f"{name}.csv" for name in ("local", "one", "two")}
-        began, taken, starts = machine(), {name: [] for name in reports}, []
+        began, starts = machine(), list[float]()
+        taken: dict[str, list[float]] = {name: [] for name in reports}
 
         def measure(name: str, address: str = "") -> None:
             arguments = [images, few, reports[name], bundle, address, ",".join(map(str, cores))]
@@ -99,7 +101,7 @@ def main() -> None:
     print(f"two nodes take {two / local:.2f} times as long as the local engine on both cores (goal: {OVERHEAD_GOAL:g})")
 
 
-def _add_node(cluster, core: int):
+def _add_node(cluster: Any, core: int) -> Any:
     """Add a node whose processes, and theirs, are bound to a core: that is handed down."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {core})

@@ -71,6 +71,7 @@ def main() -> None:
                     continue
                 runs[name] = open_artifact(out / MODEL_FILES[format], format)
                 parity, cost = exported.parity, exported.cost
+                assert parity is not None
                 size = sum(file.stat().st_size for file in out.glob("model.*") if file.suffix != ".json") / 1e6
                 files_told.append(
                     f"| `{format}` | {precision} | {parity.largest_difference:.2g} | {parity.changed_calls:.1%} |"

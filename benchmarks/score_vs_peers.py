@@ -131,7 +131,7 @@ def multiply_adds_of(model: Path | str) -> int:
 
 def multiply_adds_of_peer(python: Path, name: str, folder: Path) -> int:
     """Multiply-adds of a peer's network for one image, as PyTorch counts them."""
-    command = [python, "-c", COUNT, NETWORKS[name], str(SIDE)]
+    command = [str(python), "-c", COUNT, NETWORKS[name], str(SIDE)]
     done = subprocess.run(command, cwd=folder, env=environment(), check=True, stdout=subprocess.PIPE, text=True)
     return int(done.stdout.split()[-1])
 
