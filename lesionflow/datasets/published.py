@@ -289,7 +289,7 @@ def _layout_of(file: Path) -> Layout | None:
 
 
 def read_published(layout: Layout, file: Path, root: Path) -> RawLabels:
-    """Read a published data set; root: the folder with table and images. Raises `DataError`."""
+    """Read a published data set; root: the folder with table and images. Raises `DataError` if the table is damaged."""
     table = _read_prepared(layout, file)
     table["image_id"] = [Path(name.replace("\\", "/")).name for name in table[layout.image]]
     if layout.other_name in table.columns:

@@ -51,9 +51,9 @@ class Night:
 def read_nights(reports: Sequence[Path], images: ImageSample | None = None) -> list[Night]:
     """Read reports in the given order.
 
-    images: what measures some images of the reports, if they are to be measured. Raises `ReportError`
-    where a file is not a report; `DataError` where the reports are of different models or diagnoses; `UsageError` where
-    one is given twice.
+    images: what measures some images of the reports, if they are to be measured. Raises `ReportError` where a file is
+    not a report; `DataError` where the reports are of different models or diagnoses; `UsageError` where one is given
+    twice.
     """
     nights: list[Night] = []
     for file in reports:

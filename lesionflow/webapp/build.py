@@ -92,10 +92,10 @@ def write_page(
 ) -> int:
     """Write the page of a bundle, and return the size of its files in bytes.
 
-    folder: is there already; label: how reports name the model; runtime: `LITERT` or `ONNX`; network:
-    for LiteRT the file that `lesionflow export` writes, for ONNX Runtime the bundle's graph; archives: those of the
-    runtime's packages, verified; overwrite: replace files of an earlier page. Raises `ReportError` where a file is
-    there already, or cannot be written; `BundleError` where the graph is none that ONNX Runtime reads.
+    folder: is there already; label: how reports name the model; runtime: `LITERT` or `ONNX`; network: for LiteRT the
+    file that `lesionflow export` writes, for ONNX Runtime the bundle's graph; archives: those of the runtime's
+    packages, verified; overwrite: replace files of an earlier page. Raises `ReportError` where a file is there already,
+    or cannot be written; `BundleError` where the graph is none that ONNX Runtime reads.
     """
     written = {name: _ours(name) for name in PAGE_FILES}
     if runtime == ONNX:

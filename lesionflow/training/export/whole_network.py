@@ -30,7 +30,8 @@ def whole_network(folder: Path) -> keras.Model:
 
     Where the bundle came without its Keras file, weights are read back out of its graph. It takes (batch, height,
     width, 3) uint8 and gives a dictionary of `probabilities`, (batch, classes) calibrated, and, where the graph has it,
-    `distance`, (batch,). Raises `BundleError` where the graph is not of such a network as this version builds.
+    `distance`, (batch,). Raises `BundleError` where there is no Keras file, and the graph is not of such a network as
+    this version builds.
     """
     card, graph = read_bundle(folder)
     network = _network(folder, card, graph)
