@@ -341,7 +341,8 @@ def _learnt_from(resolved: Resolved, config: TrainingConfig, material: Material)
     else:
         measured = _measured(config, material)
         hashes = None if material.hashes is None else material.hashes[measured]
-        leak = find_leak(known, material.images.table.iloc[measured], hashes)
+        with show_status(f"{resolved.label}: looking for images that it was trained on", material.console):
+            leak = find_leak(known, material.images.table.iloc[measured], hashes)
         if leak.images:
             warning = leak.describe(f"{resolved.label}, which training builds on,")
     if warning:
