@@ -6,9 +6,10 @@ import pytest
 from sklearn.metrics import roc_curve
 
 from lesionflow.diagnoses import HAM10000
+from lesionflow.evaluation.calibration import reliability
 from lesionflow.evaluation.curves import coverage_picture, malignant_roc, reliability_picture, roc, roc_by_diagnosis
 from lesionflow.evaluation.measure import expected_calibration_error, measure
-from lesionflow.evaluation.plots import message_of
+from lesionflow.evaluation.plots import FEW, message_of
 from lesionflow.model.decision import softmax
 from lesionflow.model.prediction import TRUSTED, UNCERTAIN, LabelledPredictions
 from tests.evaluation.evaluations import answers, drawn, full_labels, texts
@@ -52,9 +53,18 @@ def test_reliability_says_the_error_before_and_after() -> None:
 
 
 def test_bins_of_few_images_are_hollow() -> None:
-    figure = reliability_picture("", found(full_labels(21)))
-    fills = [line.get_markerfacecolor() for line in figure.axes[0].lines if line.get_marker() == "o"]
-    assert "white" in fills
+    predictions = found(full_labels(210))
+    bins = reliability(predictions)
+    top, bottom = reliability_picture("", predictions).axes
+    points = {line.get_markerfacecolor(): line.get_xydata() for line in top.lines if line.get_marker() == "o"}
+    for few, filling in ((False, "black"), (True, "white")):
+        expected = [(each.confidence, each.accuracy.value) for each in bins if (each.images < FEW) == few]
+        assert expected and np.array_equal(points[filling], expected)
+    intervals = np.reshape(top.lines[2].get_xydata(), (len(bins), 3, 2))  # two ends, and a gap
+    assert np.array_equal(intervals[:, 0], [(each.confidence, each.accuracy.low) for each in bins])
+    assert np.array_equal(intervals[:, 1], [(each.confidence, each.accuracy.high) for each in bins])
+    bars = [bar.get_extents().height for bar in bottom.patches]  # pixels
+    assert np.divide(bars, bars[0]) == pytest.approx([each.images / bins[0].images for each in bins])
 
 
 def test_roc_names_the_hardest_and_the_easiest_diagnosis() -> None:
