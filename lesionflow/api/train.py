@@ -325,29 +325,28 @@ def _read_teaching(config: TrainingConfig, material: Material) -> Teaching | Non
     return Teaching(probabilities, source)
 
 
-def _measured(config: TrainingConfig, material: Material) -> np.ndarray:
-    """The images that models are measured on: validation and test, or those of all folds."""
-    images, split = material.images, material.split
-    if config.folds and "extra" in images.table.columns:
-        return np.flatnonzero(~images.table["extra"].to_numpy())
-    return np.arange(len(images.table)) if config.folds else np.concatenate([split.validation, split.test])
-
-
 def _learnt_from(resolved: Resolved, config: TrainingConfig, material: Material) -> LearntFrom:
     """The training images of a model that training builds on; warns if measured lesions are among them."""
-    known, warning = resolved.trained_on(), ""
-    if known is None:
-        warning = f"{resolved.label} does not say which lesions trained it: they may be in the test part"
-    else:
-        measured = _measured(config, material)
-        hashes = None if material.hashes is None else material.hashes[measured]
-        with show_status(f"{resolved.label}: looking for images that it was trained on", material.console):
-            leak = find_leak(known, material.images.table.iloc[measured], hashes)
-        if leak.images:
-            warning = leak.describe(f"{resolved.label}, which training builds on,")
-    if warning:
-        say(warning, console=material.console, warning=True)
-    return LearntFrom(resolved.label, resolved.card.licence, known, warning)
+    split, table, known = material.split, material.images.table, resolved.trained_on()
+    measured = {"the {} for validation and test": np.concatenate([split.validation, split.test])}
+    if config.folds:
+        own = ~table["extra"].to_numpy() if "extra" in table.columns else np.ones(len(table), bool)
+        measured["the {} of --data that folds are measured on"] = np.flatnonzero(own)
+    warnings = []
+    for told, members in measured.items():
+        if known is None:
+            warning = (
+                f"{resolved.label} does not say which lesions trained it: they may be among {told.format('images')}"
+            )
+        else:
+            hashes = None if material.hashes is None else material.hashes[members]
+            with show_status(f"{resolved.label}: looking for images that it was trained on", material.console):
+                leak = find_leak(known, table.iloc[members], hashes)
+            warning = leak.describe(f"{resolved.label}, which training builds on,", told) if leak.images else ""
+        if warning:
+            say(warning, console=material.console, warning=True)
+        warnings.append(warning)
+    return LearntFrom(resolved.label, resolved.card.licence, known, *warnings)
 
 
 def _without_missing(config: TrainingConfig, console: Console) -> TrainingConfig:

@@ -73,7 +73,8 @@ class LearntFrom:
     label: str
     licence: str
     trained_on: dict[str, np.ndarray] | None  # what its bundle tells of them
-    warning: str  # what is to be said of it beside the metrics; empty: nothing
+    warning: str  # what is to be said of it beside metrics on validation and test; empty: nothing
+    warning_of_folds: str = ""  # beside those of a cross-validation
 
 
 @dataclass(frozen=True)
@@ -318,7 +319,8 @@ def card_of(config: TrainingConfig, material: Material, split: Split, fitted: Fi
         | {"best_epoch": fitted.best_epoch, "seconds": fitted.seconds, "precision": fitted.precision}
         | {"split_by": split.by, "sources": describe_sources(images, split)}
         | {"learnt_from": [source.label for source in sources]}
-        | {"warnings": [source.warning for source in sources if source.warning]},
+        | {"warnings": [source.warning for source in sources if source.warning]}
+        | {"warnings_of_folds": [source.warning_of_folds for source in sources if source.warning_of_folds]},
         versions=package_versions(),
     )
 

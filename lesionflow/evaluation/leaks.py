@@ -17,7 +17,7 @@ from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.split import Split
 from lesionflow.errors import DataError, counted
 from lesionflow.images.duplicates import known_by_hash
-from lesionflow.model.card import Card
+from lesionflow.model.card import LEAK, Card
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,12 +43,13 @@ class Leak:
         """The number of measured images that leaked."""
         return int(self.members.sum())
 
-    def describe(self, model: str) -> str:
-        """One sentence for a prominent warning."""
+    def describe(self, model: str, measured: str = "these {}") -> str:
+        """One sentence for a prominent warning; measured: what the images are, `{}` for their number."""
         found = ", ".join(f"{count} {_WAYS[name]}" for name, count in self.found_by.items() if count)
+        images = measured.format(counted(len(self.members), "image"))
         return (
-            f"LEAK: {model} was TRAINED on lesions in {self.images} of these {counted(len(self.members), 'image')} "
-            f"(found {found}): its metrics are too good"
+            f"{LEAK}: {model} was TRAINED on lesions in {self.images} of {images} (found {found}): metrics on them are "
+            "too good"
         )
 
 

@@ -18,6 +18,7 @@ from lesionflow.pages import render
 
 LONGEST = 5000  # characters of a version's description that MLflow's store has room for; a test holds the card to it
 LONGEST_NAME = 40
+LONGEST_WARNING = 300
 FREE = "free to use"
 GAPS_NAMED = 3
 
@@ -38,6 +39,7 @@ def model_card(
     specificities = {part: known[part].get("malignant_specificity") for part in measured}
     text = render(
         "model_card.md", card=card, plain=_plain, parts=PARTS, sizes=sizes or {}, with_interval=with_interval,
+        built_on=[*map(_plain, card.training.get("learnt_from", ()))], longest_warning=LONGEST_WARNING,
         told_of_training=_told_of_training(card.training), sources=[*map(_source, card.training.get("sources", ()))],
         measured=measured, metrics=_metrics(card, measured), calibration=calibration, figures=calibration.figures,
         specificities={part: each.value for part, each in specificities.items() if each is not None},
@@ -124,7 +126,8 @@ def _source(source: Mapping[str, Any]) -> str:
     name = str(source["name"])
     authors = f" ({AUTHORS_OF[name]})" if name in AUTHORS_OF else ""
     only = ", training only" if source["training_only"] else ""
-    licence = _plain(str(source["licence"])) if source["licence"] else "licence not known"
+    known = str(source["licence"]) or (LICENCE if name in AUTHORS_OF else "")
+    licence = _plain(known) if known else "licence not known"
     return f"{_plain(dataset_name(name))}{authors}, {counted(sum(source['images'].values()), 'image')}{only}, {licence}"
 
 
@@ -143,8 +146,8 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([lines[0], "|---" * len(header) + "|", *lines[1:]])
 
 
-def _plain(text: str) -> str:
+def _plain(text: str, longest: int = LONGEST_NAME) -> str:
     """Text that Markdown shows as it is: names of data sets and groups are their owners' to choose."""
     text = " ".join(text.split())
-    text = text if len(text) <= LONGEST_NAME else text[: LONGEST_NAME - 1] + "…"
+    text = text if len(text) <= longest else text[: longest - 1] + "…"
     return re.sub(r"([\\`*_{}\[\]<>#|!])", r"\\\1", text)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from lesionflow.datasets.split import HELD_OUT
 from lesionflow.errors import counted
 from lesionflow.evaluation.calibration import coverage_curve, reliability
 from lesionflow.evaluation.call_strength import CallStrength
@@ -100,6 +101,8 @@ def _own_warnings(evaluation: Evaluation) -> list[str]:
         warnings.append("the evaluated images are synthetic demo data: the metrics have no medical meaning")
     elif evaluation.card.demo:
         warnings.append("the model was trained on synthetic demo data: it has no medical meaning")
+    if evaluation.part in HELD_OUT:  # of the model's own split
+        warnings.extend(evaluation.card.training.get("warnings", ()))
     if evaluation.part == "validation":
         warnings.append(
             "the epoch, the calibration and the thresholds were chosen on these images: the metrics are too good"

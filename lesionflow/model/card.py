@@ -22,6 +22,7 @@ from lesionflow.storage.location import is_no_folder
 CARD_FILE, ONNX_FILE, KERAS_FILE = "card.json", "model.onnx", "model.keras"
 VALIDATION_FILE = "validation.npz"  # what the model says of the validation part: comparisons rest on it
 ABOUT_FILE = "model.json"  # of an export for another runtime, which has no card
+LEAK = "LEAK"  # the first word of a warning that measured images trained a model
 TRAINED_ON_FILE = "trained_on.npz"  # digests of lesions and images of the training part: leaks are found with it
 HASHES_FILE = "perceptual_hashes.npz"  # of the same images: so are copies that were saved again under other names
 # Names of inputs and outputs, of a bundle's graph and of files for other runtimes.
@@ -128,6 +129,11 @@ class Card:
         """The names of the training data's sources if there were several, otherwise the name of its folder."""
         names = [str(source["name"]) for source in self.training.get("sources", ())]
         return ", ".join(map(dataset_name, names)) if len(names) > 1 else self.data_name
+
+    @property
+    def leaks(self) -> list[str]:
+        """What training said of models it built on that had seen images of its validation or test part."""
+        return [text for text in self.training.get("warnings", ()) if text.startswith(LEAK)]
 
     @property
     def measured_like(self) -> str:

@@ -118,7 +118,9 @@ def why_not_comparable(first: ComparedModel, second: ComparedModel) -> str:
         return f"{first.label} and {second.label} were trained on different data"
     if first.card.split_digest != second.card.split_digest:
         return f"{first.label} and {second.label} were trained on different splits of their data"
-    for each in (first, second):
+    for each, other in ((first, second), (second, first)):
+        if leaks := [text for text in each.card.leaks if text not in other.card.leaks]:
+            return f"of {each.label}, but not of {other.label}: {'; '.join(leaks)}; {_MEASURE_BOTH}"
         if each.validation is None:
             return _without_validation(each)
     return ""

@@ -339,8 +339,17 @@ def test_copies_of_images_that_the_weights_were_trained_on_are_found_in_the_meas
     material = dataclasses.replace(material, hashes=_describe_data(config, material, None).hashes)
     begun = _read_beginning(config, material)
     measured = len(split.validation) + len(split.test)
-    told = f"in {measured} of these {measured} images (found {measured} by sight)"
+    told = f"in {measured} of the {measured} images for validation and test (found {measured} by sight)"
     assert begun is not None and told in begun.source.warning and told in stream.getvalue()
+    assert not begun.source.warning_of_folds
+    folded = _read_beginning(dataclasses.replace(config, folds=3), material)
+    every = len(images.table)
+    assert folded is not None and folded.source.warning == begun.source.warning
+    assert f"in {every} of the {every} images of --data that folds are measured on" in folded.source.warning_of_folds
+    trains_alone = images.table.assign(extra=[row >= 9 for row in range(every)], licence="", source="set", data_set=0)
+    some = dataclasses.replace(material, images=dataclasses.replace(images, table=trains_alone))
+    folded = _read_beginning(dataclasses.replace(config, folds=3), some)
+    assert folded is not None and "in 9 of the 9 images of --data" in folded.source.warning_of_folds
 
 
 def test_a_named_model_decides_what_is_not_given_and_an_alias_becomes_the_version(

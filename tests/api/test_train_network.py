@@ -13,9 +13,7 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
-from rich.console import Console
 
-from lesionflow.api import train as training
 from lesionflow.api.train_network import ANSWERS_FILE, Material, card_of
 from lesionflow.datasets.combined import read_data_sets, split_data_sets
 from lesionflow.datasets.labelled import read_labelled_images
@@ -126,17 +124,6 @@ def test_without_room_for_checkpoints_a_training_ends_at_once_and_not_where_only
         assert checkpoint is not None and checkpoint.epoch == 1
     finally:
         subprocess.run(["umount", str(place)], check=True)
-
-
-def test_with_folds_a_start_must_not_know_any_lesion_that_may_be_measured(demo_folder: Path, cache: Path) -> None:
-    images = read_labelled_images(str(demo_folder), cache)
-    split = training.split_data_sets(images)
-    material = training.Material(images, split, "lesions", cache, Console(quiet=True))
-    alone = training._measured(TrainingConfig(), material)
-    assert sorted(alone) == sorted([*split.validation, *split.test])
-    assert sorted(training._measured(TrainingConfig(folds=3), material)) == list(range(len(images.table)))
-    images.table["extra"] = np.arange(len(images.table)) >= 100
-    assert sorted(training._measured(TrainingConfig(folds=3), material)) == list(range(100))
 
 
 @pytest.mark.parametrize(

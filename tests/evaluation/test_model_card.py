@@ -6,7 +6,7 @@ from lesionflow.datasets.licences import AUTHORS, LICENCE
 from lesionflow.evaluation.metrics import metrics_of
 from lesionflow.evaluation.model_card import LONGEST, model_card
 from lesionflow.evaluation.slices import Gap
-from lesionflow.model.card import SINGLE, Calibration, Estimate
+from lesionflow.model.card import CROSS_VALIDATION, SINGLE, Calibration, Estimate
 from tests.evaluation.evaluations import answers, by_sex, card, full_labels
 
 SIZES = {"train": (7038, 5229), "validation": (1488, 1120), "test": (1489, 1121)}
@@ -92,14 +92,32 @@ def test_the_card_fits_into_a_versions_description(gaps: list[Gap]) -> None:
     assert len(model_card(long, named, SIZES)) <= LONGEST
 
 
+def test_models_that_training_built_on_are_named_and_their_leaks_stand_beside_the_metrics() -> None:
+    changes = {
+        "learnt_from": ["models:/skin/3"],
+        "warnings": ["LEAK: models:/skin/3 was TRAINED on 4 of the images for validation and test"],
+        "folds": 3, "cross_validated_images": 90, "cross_validated_lesions": 60, "validation_fraction": 0.15,
+        "warnings_of_folds": ["LEAK: models:/skin/3 was TRAINED on 60 of the images of --data"],
+    }  # fmt: skip
+    metrics = card().metrics | {CROSS_VALIDATION: card().metrics["test"]}
+    text = model_card(dataclasses.replace(card(), metrics=metrics, training=card().training | changes))
+    assert "Training built on models:/skin/3." in text
+    own, of_folds = text.split("## What such a training comes to")
+    assert "\n\n**LEAK: models:/skin/3 was TRAINED on 4 of the images for validation and test.**\n\n" in own
+    assert "\n\n**LEAK: models:/skin/3 was TRAINED on 60 of the images of --data.**\n\n" in of_folds
+    assert "60 of the images" not in own and "4 of the images" not in of_folds
+    assert "LEAK" not in model_card(card()) and "built on" not in model_card(card())
+
+
 def test_every_source_is_named_with_its_licence_and_its_authors(gaps: list[Gap]) -> None:
     def source(name: str, licence: str, training_only: bool) -> dict[str, object]:
         return {"name": name, "licence": licence, "training_only": training_only, "images": {"train": 70, "test": 9}}
 
-    sources = [source("ham10000", LICENCE, False), source("BCN_20000", LICENCE, True), source("clinic", "", True)]
+    sources = [source("ham10000", LICENCE, False), source("BCN_20000", "", True), source("clinic", "", True)]
     changed = dataclasses.replace(card(), licence=LICENCE, training=card().training | {"sources": sources})
     text = model_card(changed, gaps, SIZES)
-    assert "Sources: HAM10000, 79 images, CC BY-NC 4.0; BCN\\_20000 (Combalia et al. 2019, arXiv:1908.02288)" in text
+    of_bcn = "BCN\\_20000 (Combalia et al. 2019, arXiv:1908.02288), 79 images, training only, CC BY-NC 4.0"
+    assert f"Sources: HAM10000, 79 images, CC BY-NC 4.0; {of_bcn}; clinic" in text
     assert "\n\nHAM10000, BCN\\_20000, clinic (digest" in text and "as frequent as in HAM10000; elsewhere" in text
     assert "clinic, 79 images, training only, licence not known." in text
     assert "and its authors" not in text and "all of which are under CC BY-NC 4.0" in text

@@ -225,3 +225,13 @@ def test_json_survives_ids_that_are_no_text() -> None:
 def test_every_metric_has_words() -> None:
     assert not [name for name in metrics_of() if "_" in in_words(name)]
     assert in_words("sensitivity_mel") == "sensitivity of mel"
+
+
+def test_a_leak_of_a_model_that_training_built_on_stands_on_the_pages_of_its_own_split_alone() -> None:
+    leak = "LEAK: models:/skin/3 was TRAINED on 4 of the images for validation and test"
+    found = full_report()
+    found = dataclasses.replace(found, card=dataclasses.replace(found.card, training={"warnings": [leak]}))
+    for part, expected in (("test", True), ("validation", True), ("all", False)):
+        evaluation = dataclasses.replace(found, part=part)
+        assert (leak in evaluation_page(evaluation)) is expected
+        assert (leak in evaluation_json(evaluation)["warnings"]) is expected

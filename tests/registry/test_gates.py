@@ -152,3 +152,16 @@ def test_stability_is_a_gate_where_it_is_asked_for() -> None:
     assert "states no stability" in asked(0.5).reason
     with pytest.raises(UsageError, match="--stability-ceiling"):
         PromotionConfig(stability_ceiling=1.5)
+
+
+def test_a_model_built_on_one_that_was_trained_on_validation_images_is_only_compared_with_its_like() -> None:
+    leak = "LEAK: models:/skin/3 was TRAINED on 4 of the images for validation and test"
+    flattered = contender(answers(0.75), training={"warnings": [leak]})
+    flattered_champion = contender(answers(0.6), "lesions/1", training={"warnings": [leak]})
+    for challenger, champion in ((flattered, CHAMPION), (contender(answers(0.75)), flattered_champion)):
+        decision = reach_verdict(challenger, champion)
+        assert failed(decision) == ["data"] and leak in decision.reason and "lesionflow evaluate" in decision.reason
+    assert reach_verdict(flattered, flattered_champion).promote
+    assert reach_verdict(flattered, None).promote
+    unknown = {"warnings": ["models:/skin/3 does not say which lesions trained it"]}
+    assert reach_verdict(contender(answers(0.75), training=unknown), CHAMPION).promote

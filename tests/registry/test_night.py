@@ -120,7 +120,7 @@ def test_images_that_a_model_was_trained_on_are_a_leak_and_promote_nothing(
     shown = invoke("compare", *night)
     assert f"WARNING: {leak}" in shown.stderr and f"WARNING: {unknown}" in shown.stderr
     assert json.loads(invoke("compare", *night, "--json").stdout)["notes"][:2] == [
-        unknown, f"{leak}: its metrics are too good",
+        unknown, f"{leak}: metrics on them are too good",
     ]  # fmt: skip
     refused = invoke("promote", NAME, label.rpartition("/")[2], *night)
     assert refused.exit_code == 1 and "FAILED  data" in refused.stdout and leak in error_line(refused)
