@@ -23,6 +23,7 @@ from rich.console import Console
 
 from lesionflow.datasets.combined import check_every_diagnosis_trains, describe_sources, split_data_sets
 from lesionflow.datasets.labelled import LabelledImages
+from lesionflow.datasets.licences import holds_ham10000
 from lesionflow.datasets.sampling import positive_shares
 from lesionflow.datasets.split import Split
 from lesionflow.defaults import new_objects_collected
@@ -72,6 +73,7 @@ class LearntFrom:
 
     label: str
     licence: str
+    ham10000: bool  # whether images of it are among them
     trained_on: dict[str, np.ndarray] | None  # what its bundle tells of them
     warning: str  # what is to be said of it beside metrics on validation and test; empty: nothing
     warning_of_folds: str = ""  # beside those of a cross-validation
@@ -320,6 +322,7 @@ def card_of(config: TrainingConfig, material: Material, split: Split, fitted: Fi
         | {"split_by": split.by, "sources": describe_sources(images, split)}
         | {"learnt_from": [source.label for source in sources]}
         | {"warnings": [source.warning for source in sources if source.warning]}
+        | {"ham10000": holds_ham10000(images.table) or any(source.ham10000 for source in sources)}
         | {"warnings_of_folds": [source.warning_of_folds for source in sources if source.warning_of_folds]},
         versions=package_versions(),
     )

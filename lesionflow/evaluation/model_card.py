@@ -75,18 +75,25 @@ def licence_of(card: Card) -> str:
     return LICENCE if not card.licence and "ham10000" in card.data_name.lower() else card.licence
 
 
+def trained_on_ham10000(card: Card) -> bool:
+    """Whether images of HAM10000 are among the training images of a model or of those it built on."""
+    # Cards of 0.1.0 do not say so; their licence was known of HAM10000 alone.
+    return bool(card.training.get("ham10000", licence_of(card) == LICENCE))
+
+
 def data_licence(card: Card) -> str:
     """The licence terms of the training images, as far as known."""
     licence = licence_of(card)
     if card.demo:
         return f"The training images are synthetic, drawn by lesionflow: {FREE}, of no medical value."
-    if licence == LICENCE:
-        others = [source for source in card.training.get("sources", ()) if source["name"] in AUTHORS_OF]
-        also = "".join(f", {source['name']} ({AUTHORS_OF[source['name']]})" for source in others)
-        which = "all of which are" if also else "which is"
+    named = [f"HAM10000 ({AUTHORS})"] if trained_on_ham10000(card) else []
+    names = [source["name"] for source in card.training.get("sources", ())]
+    named += [f"{name} ({AUTHORS_OF[name]})" for name in names if name in AUTHORS_OF]
+    if licence == LICENCE and named:
+        which = "all of which are" if len(named) > 1 else "which is"
         return (
-            f"Trained on HAM10000 ({AUTHORS}){also}, {which} under {LICENCE}. That binds the use of this model: name "
-            "the authors of the data, no commercial use."
+            f"Trained on {', '.join(named)}, {which} under {LICENCE}. That binds the use of this model: name the "
+            "authors of the data, no commercial use."
         )
     if licence:
         return f"The training images are under {_plain(licence)}, which binds the use of this model."

@@ -341,7 +341,9 @@ def test_copies_of_images_that_the_weights_were_trained_on_are_found_in_the_meas
     measured = len(split.validation) + len(split.test)
     told = f"in {measured} of the {measured} images for validation and test (found {measured} by sight)"
     assert begun is not None and told in begun.source.warning and told in stream.getvalue()
-    assert not begun.source.warning_of_folds
+    assert not begun.source.warning_of_folds and not begun.source.ham10000
+    shipped = _read_beginning(dataclasses.replace(config, start_from="pretrained", model="efficientnet"), material)
+    assert shipped is not None and shipped.source.ham10000
     folded = _read_beginning(dataclasses.replace(config, folds=3), material)
     every = len(images.table)
     assert folded is not None and folded.source.warning == begun.source.warning

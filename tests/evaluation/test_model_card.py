@@ -48,6 +48,10 @@ def test_the_card_holds_the_figures_of_the_card(gaps: list[Gap]) -> None:
     [
         ({"licence": LICENCE}, f"HAM10000 ({AUTHORS}), which is under CC BY-NC 4.0. That binds the use of this model"),
         ({"data_name": "HAM10000"}, "CC BY-NC 4.0"),  # a card of format 2
+        (
+            {"licence": LICENCE, "training": {"ham10000": False}},
+            f"The training images are under {LICENCE}, which binds",
+        ),
         ({"licence": "ODbL *1.0*"}, r"under ODbL \*1.0\*, which binds the use of this model"),
         ({"data_name": "demo", "demo": True}, "synthetic, drawn by lesionflow"),
         ({"data_name": "clinic"}, "Ask the owner of clinic"),
