@@ -301,7 +301,8 @@ def log_picture(name: str, content: bytes) -> None:
         (folder / f"{name}.png").write_bytes(content)
         mlflow.log_artifact(str(folder / f"{name}.png"))
         with Image.open(io.BytesIO(content)) as opened:
-            mlflow.log_image(opened, key=name, step=0)
+            # the default logs it in the background, where a failure is only printed and the run counts as complete
+            mlflow.log_image(opened, key=name, step=0, synchronous=True)
 
 
 def log_evaluation(evaluation: Evaluation, part: str) -> None:

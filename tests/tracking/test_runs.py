@@ -1,3 +1,4 @@
+import io
 import json
 import os
 import shutil
@@ -9,10 +10,11 @@ from pathlib import Path
 import mlflow
 import pandas as pd
 import pytest
+from PIL import Image
 
 from lesionflow.datasets.combined import read_data_sets, split_data_sets
 from lesionflow.errors import RegistryError
-from lesionflow.tracking.runs import git_commit, log_setting, package_versions, run
+from lesionflow.tracking.runs import git_commit, log_picture, log_setting, package_versions, run
 from lesionflow.tracking.tracking_store import connect
 
 
@@ -152,3 +154,20 @@ def test_a_machine_without_git_hears_nothing_of_it(tmp_path: Path) -> None:
         [sys.executable, "-c", program], env=environment | {"PATH": str(tmp_path)}, capture_output=True, text=True
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_picture_that_the_store_does_not_take_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    monkeypatch.chdir(tmp_path)
+    connect(None, writes=True)
+    content = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(content, "PNG")
+    with run("evaluation", "lesionflow") as run_id:
+        log_picture("reliability", content.getvalue())
+        logged = [found.path for found in mlflow.artifacts.list_artifacts(run_id=run_id, artifact_path="images")]
+        assert len(logged) == 2  # the PNG, and a small one for the grid
+        (image_folder,) = tmp_path.rglob("images")
+        shutil.rmtree(image_folder)
+        image_folder.write_text("a file where the store has its folder")
+        with pytest.raises(RegistryError, match="logging the picture coverage failed"):
+            log_picture("coverage", content.getvalue())
