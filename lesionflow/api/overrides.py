@@ -44,7 +44,7 @@ class TrainingOptions(TypedDict, total=False):
     consistency: float
     teacher: str
     teacher_share: float
-    mirrored: bool
+    mirrored: bool | None
     averaging: float
     width: float
     patience: int

@@ -221,8 +221,9 @@ def _with_named_models(
 ) -> tuple[TrainingConfig, dict[str, str]]:
     """The configuration completed from the models that it names, and digests of them and the diagnoses by option.
 
-    The bundle that weights come from sets the network, its width and the image size if they are not
-    given. An alias is replaced by its version, since resuming or repeating the training must use the same one.
+    The bundle that weights come from sets the network, its width, the image size and whether it looks at mirror images,
+    if they are not given. An alias is replaced by its version, since resuming or repeating the training must use the
+    same one.
     """
     named = {"start_from": config.start_from if config.starts_from_bundle else "", "teacher": config.teacher}
     found: dict[str, Any] = {}
@@ -260,6 +261,8 @@ def _with_named_models(
             raise UsageError(f"--start-from: {label} has a width of {width}; leave out --width")
         if vars(config)["image_size"] is None:  # the preset has not filled it in yet
             found["image_size"] = start.height
+        if vars(config)["mirrored"] is None:
+            found["mirrored"] = start.training.get("mirrored", False)
     return dataclasses.replace(config, **found), digests
 
 

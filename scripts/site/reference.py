@@ -28,7 +28,7 @@ from lesionflow.evaluation.metrics import INTERVAL_RULE, OF_DIAGNOSIS, TABLE, Be
 from lesionflow.images import discovery
 from lesionflow.images.limits import MAXIMUM_PIXELS, MAXIMUM_STORED_PIXELS
 from lesionflow.model.card import Calibration, Card
-from lesionflow.training.config import NETWORKS, PRESETS, preset_of
+from lesionflow.training.config import FROM_A_MODEL, NETWORKS, PRESETS, preset_of
 
 
 def pages(root: Path) -> dict[str, str]:
@@ -126,7 +126,9 @@ def presets_page() -> str:
     parts = [
         "# Settings of the presets",
         "The values that `lesionflow train` uses for options that are not given. "
-        "[What was tried](../experiments.md) says where they come from.",
+        "[What was tried](../experiments.md) says where they come from. From the weights of a trained model "
+        f"(`--start-from MODEL`), {' and '.join(f'`{_flag(name)} {value}`' for name, value in FROM_A_MODEL.items())} "
+        "take the place of what is below, and network, width, image size and `--mirrored` are that model's.",
     ]
     names = list(preset_of(next(iter(PRESETS)), NETWORKS[0]))
     for preset in PRESETS:

@@ -369,6 +369,10 @@ def test_a_named_model_decides_what_is_not_given_and_an_alias_becomes_the_versio
     pretrained, _ = _with_named_models(TrainingConfig(start_from="pretrained"), None)
     shipped = read_card(resolve("pretrained", tmp_path, None).folder).height
     assert (pretrained.start_from, pretrained.model, pretrained.image_size) == ("pretrained", "efficientnet", shipped)
+    for asked, looks_twice in ((None, True), (True, True), (False, False)):  # None: as the shipped one does
+        told, _ = _with_named_models(TrainingConfig(start_from="pretrained", mirrored=asked), None)  # type: ignore[arg-type]
+        assert told.mirrored is looks_twice
+    assert found.mirrored is False  # as the champion
     width = champion.training["width"]
     for model in ("all", champion.network):
         taken, _ = _with_named_models(dataclasses.replace(given, model=model), address)

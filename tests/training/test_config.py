@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from lesionflow.errors import UsageError
 from lesionflow.training.config import (
+    FROM_A_MODEL,
     NAME_KEYS,
     NETWORKS,
     PRESETS,
@@ -200,6 +201,20 @@ def test_what_is_given_stays_even_where_it_counts_as_nothing(preset: str, networ
     resolved = TrainingConfig(**given).resolved(network, preset)  # type: ignore[arg-type]
     expected = preset_of(preset, network) | given
     assert {name: getattr(resolved, name) for name in expected} == expected
+
+
+def test_the_weights_of_a_model_are_trained_with_a_small_rate_on_whole_images() -> None:
+    for network, preset in (("efficientnet", "quick"), ("cnn", "full")):
+        fresh, imagenet = preset_of(preset, network), TrainingConfig(start_from="imagenet", model="efficientnet")
+        further = TrainingConfig(start_from="pretrained").resolved(network, preset)
+        assert vars(further) | {"start_from": ""} == vars(TrainingConfig().resolved(network, preset)) | FROM_A_MODEL
+        assert further.learning_rate <= fresh["learning_rate"] / 10 and further.small_epochs == 0
+        given = TrainingConfig(start_from="pretrained", learning_rate=3e-4, small_first=0.5).resolved(network, preset)
+        assert (given.learning_rate, given.small_first) == (3e-4, 0.5)
+        assert (
+            imagenet.resolved("efficientnet", preset).learning_rate
+            == preset_of(preset, "efficientnet")["learning_rate"]
+        )
 
 
 def test_parameters_leave_out_what_is_not_chosen_yet() -> None:

@@ -89,6 +89,32 @@ def test_weights_of_another_training_are_kept_with_their_last_layer_or_without()
         assert same == keep
 
 
+def test_a_last_layer_that_knows_the_diagnoses_moves_only_as_far_as_images_ask_for() -> None:
+    """One that says the same of all images learns to tell them apart; one that tells them apart hardly moves."""
+    labels = np.arange(42) % 7
+    rows, pixels = np.arange(42, dtype=np.int32), coloured(labels)
+    moved, sizes = build_network("vgg", SIZE, SIZE), []
+    kernel, bias = moved.get_layer("logits").get_weights()
+    knowing = [*moved.get_weights()[:-2], np.zeros_like(kernel), bias]
+    for _ in range(8):  # each from where the one before ended
+        start_from(Start(knowing, False), moved, PixelStore(pixels, rows), rows, labels, "none")
+        before, knowing = knowing[-2], moved.get_weights()
+        sizes.append(np.linalg.norm(knowing[-2] - before))
+    logits = np.asarray(moved(pixels.astype(np.float32), training=False))
+    assert (logits.argmax(axis=1) == labels).mean() > 0.9  # the same for all: 0.14
+    assert sizes[-1] < sizes[0] / 2
+
+
+def test_a_diagnosis_without_images_keeps_what_its_last_layer_knows() -> None:
+    labels = np.repeat([0, 1, 2, 4, 5], 10)
+    rows, pixels = np.arange(50, dtype=np.int32), coloured(labels)
+    earlier, network = build_network("vgg", SIZE, SIZE), build_network("vgg", SIZE, SIZE)
+    start_from(Start(earlier.get_weights(), False), network, PixelStore(pixels, rows), rows, labels, "none")
+    before, after = (each.get_layer("logits").get_weights()[0] for each in (earlier, network))
+    distances = np.linalg.norm(after - before, axis=0)  # (diagnoses,)
+    assert 0 < distances[[3, 6]].max() < distances[[0, 1, 2, 4, 5]].min()
+
+
 def test_weights_of_another_network_are_refused() -> None:
     network, rows = build_network("vgg", SIZE, SIZE), np.arange(7, dtype=np.int32)
     start = Start(build_network("cnn", SIZE, SIZE).get_weights())
