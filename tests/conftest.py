@@ -45,13 +45,8 @@ REAL_DATA = Path(__file__).parents[2] / "shared" / "ham10000"
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """One process more than cores for all tests, which wait for servers and locks, at most four; none for named tests.
-
-    Each costs eight CPU seconds before its first test: it imports what all tests import.
-    """
-    from lesionflow.defaults import usable_cores
-
-    return min(usable_cores() + 1, 4) if config.args_source is pytest.Config.ArgsSource.TESTPATHS else 0
+    """Four processes for all tests, half of whose time is waiting for servers and locks; named ones run in this one."""
+    return 4 if config.args_source is pytest.Config.ArgsSource.TESTPATHS else 0
 
 
 @pytest.hookimpl(wrapper=True)
