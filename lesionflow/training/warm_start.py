@@ -98,49 +98,46 @@ def _fit_last_layer(
     kernel, bias = (np.array(array) for array in network.get_layer("logits").get_weights())
     counts = np.bincount(labels, minlength=len(bias))
     weights = shares(labels, balance, len(bias))[labels] / counts[labels] * len(labels)
-    fitted = (_moved if knows else _fitted)(features, kernel, bias, labels, weights)
-    network.get_layer("logits").set_weights(list(fitted))
+    mean, spread = features.mean(axis=0), features.std(axis=0) + 1e-3
+    columns, scaled, shifted = (features - mean) / spread, kernel * spread[:, None], bias + mean @ kernel
+    kernel, bias = (_moved if knows else _fitted)(columns, scaled, shifted, labels, weights)
+    kernel = kernel / spread[:, None]
+    network.get_layer("logits").set_weights([kernel, bias - mean @ kernel])
 
 
 def _moved(
-    features: np.ndarray, kernel: np.ndarray, bias: np.ndarray, labels: np.ndarray, weights: np.ndarray
+    columns: np.ndarray, kernel: np.ndarray, bias: np.ndarray, labels: np.ndarray, weights: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Kernel and bias of the greatest likelihood less a penalty on how far the kernel moves from what it was."""
     from scipy.optimize import minimize
     from scipy.special import log_softmax
 
-    mean, spread = features.mean(axis=0), features.std(axis=0) + 1e-3
-    columns = np.hstack([(features - mean) / spread, np.ones((len(features), 1))])  # (images, features + 1)
-    before, truth = features @ kernel + bias, np.eye(len(bias))[labels]  # (images, diagnoses)
-    held = np.ones((columns.shape[1], 1))
-    held[-1] = 0.0  # the bias moves without a penalty
+    before, truth = columns @ kernel + bias, np.eye(len(bias))[labels]  # (images, diagnoses)
 
     def loss(moves: np.ndarray) -> tuple[float, np.ndarray]:
-        by = moves.reshape(-1, len(bias))  # (features + 1, diagnoses)
-        logarithms = log_softmax(before + columns @ by, axis=1)
-        penalised = held * by / INVERSE_PENALTY_OF_MOVES
+        by, offset = np.split(moves.reshape(-1, len(bias)), [len(kernel)])  # (features, diagnoses), (1, diagnoses)
+        logarithms = log_softmax(before + columns @ by + offset, axis=1)
+        penalised = by / INVERSE_PENALTY_OF_MOVES  # the bias moves without a penalty
         value = (penalised * by).sum() / 2 - (weights * logarithms[np.arange(len(labels)), labels]).sum()
-        return float(value), (penalised + columns.T @ ((np.exp(logarithms) - truth) * weights[:, None])).ravel()
+        wrong = (np.exp(logarithms) - truth) * weights[:, None]
+        return float(value), np.vstack([penalised + columns.T @ wrong, wrong.sum(axis=0)]).ravel()
 
-    found = minimize(loss, np.zeros(columns.shape[1] * len(bias)), jac=True, method="L-BFGS-B").x
-    by, offset = np.split(found.reshape(-1, len(bias)), [len(mean)])
-    by /= spread[:, None]
-    return kernel + by, bias + offset[0] - mean @ by
+    found = minimize(loss, np.zeros((len(kernel) + 1) * len(bias)), jac=True, method="L-BFGS-B").x
+    by, offset = np.split(found.reshape(-1, len(bias)), [len(kernel)])
+    return kernel + by, bias + offset[0]
 
 
 def _fitted(
-    features: np.ndarray, kernel: np.ndarray, bias: np.ndarray, labels: np.ndarray, weights: np.ndarray
+    columns: np.ndarray, kernel: np.ndarray, bias: np.ndarray, labels: np.ndarray, weights: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Kernel and bias by logistic regression, for the diagnoses that there are images of."""
     from sklearn.linear_model import LogisticRegression
 
-    mean, spread = features.mean(axis=0), features.std(axis=0) + 1e-3
-    found = LogisticRegression(C=INVERSE_PENALTY, max_iter=300).fit((features - mean) / spread, labels, weights)
+    found = LogisticRegression(C=INVERSE_PENALTY, max_iter=300).fit(columns, labels, weights)
     coefficients, intercepts = found.coef_, found.intercept_
     if len(found.classes_) == 2:  # then it has one row, of the second against the first
         coefficients, intercepts = (np.concatenate([-each / 2, each / 2]) for each in (coefficients, intercepts))
-    kernel[:, found.classes_] = (coefficients / spread).T
-    bias[found.classes_] = intercepts - coefficients @ (mean / spread)
+    kernel[:, found.classes_], bias[found.classes_] = coefficients.T, intercepts
     return kernel, bias
 
 
