@@ -380,6 +380,17 @@ def test_what_is_not_there_ends_every_command_with_1(tmp_path: Path, monkeypatch
         assert result.exit_code == 1 and "Error: " in result.stderr, (words, result.output)
 
 
+def test_a_folder_that_was_deleted_while_a_shell_is_in_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (deleted := tmp_path / "deleted").mkdir()
+    monkeypatch.chdir(deleted)
+    deleted.rmdir()
+    for words in [(name, *words) for name, words in NOT_THERE.items()] + [("doctor",), ("completion", "bash")]:
+        result = invoke(*words)
+        assert result.exit_code == 1 and "the current folder cannot be found" in error_line(result), words
+
+
 @pytest.mark.parametrize(("arguments", "told"), REFUSED)
 def test_an_option_that_would_do_nothing_or_something_else_is_refused(
     arguments: tuple[str, ...], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -25,7 +25,7 @@ from lesionflow.cli.registry import export, history, move_store, promote, regist
 from lesionflow.cli.scoring import explain, merge, monitor, score, web
 from lesionflow.cli.streams import STOPPED, end_soon, guarded_streams, stop, stoppable
 from lesionflow.cli.training import train
-from lesionflow.errors import LesionflowError, UsageError
+from lesionflow.errors import LesionflowError, MissingError, UsageError, os_errors_as
 from lesionflow.version import __version__
 
 if TYPE_CHECKING:
@@ -142,7 +142,8 @@ _SHELLS = ("bash", "sh", "dash", "zsh")  # with which MLflow starts the command
 
 def work_where_mlflow_run_was_typed() -> None:
     """Change to the folder in which `mlflow run` was started, so that relative paths mean the same as elsewhere."""
-    project = Path.cwd()
+    with os_errors_as(MissingError, "the current folder cannot be found", "change to another, as with 'cd ~'"):
+        project = Path.cwd()
     if "MLFLOW_RUN_ID" not in os.environ or not (project / "MLproject").is_file():
         return
     import psutil
