@@ -16,9 +16,11 @@ from lesionflow.evaluation.stability import STABILITY
 from lesionflow.model.card import AVERAGED, CROSS_VALIDATION, SINGLE, Card, dataset_name
 from lesionflow.pages import render
 
-LONGEST = 5000  # characters of a version's description that MLflow's store has room for; a test holds the card to it
+LONGEST = 5000  # characters of a version's description: the columns of MLflow's databases hold no more
 LONGEST_NAME = 40
-LONGEST_WARNING = 300
+BEGINNING = "some of the beginning"  # what stands before the sections, warnings first
+# Sections in the order in which a description has room for them.
+NOT_TO_MISS = ("Licence of the data", BEGINNING, "Metrics", "Limits", "Use", "Data")
 FREE = "free to use"
 GAPS_NAMED = 3
 
@@ -29,7 +31,7 @@ def model_card(
     sizes: Mapping[str, tuple[int, int]] | None = None,
     strengths: Sequence[CallStrength] = (),
 ) -> str:
-    """The card in Markdown, after Mitchell et al. 2019 (arXiv:1810.03993); short enough for MLflow's description.
+    """The card in Markdown, after Mitchell et al. 2019 (arXiv:1810.03993).
 
     gaps: the largest between slices of the test part, the largest first; sizes: images and lesions of each part of the
     split, where they are known; strengths: what calls of other strengths would come to on the validation part.
@@ -39,7 +41,7 @@ def model_card(
     specificities = {part: known[part].get("malignant_specificity") for part in measured}
     text = render(
         "model_card.md", card=card, plain=_plain, parts=PARTS, sizes=sizes or {}, with_interval=with_interval,
-        built_on=[*map(_plain, card.training.get("learnt_from", ()))], longest_warning=LONGEST_WARNING,
+        built_on=[*map(_plain, card.training.get("learnt_from", ()))], data=_names(card.data_names), escaped=_escaped,
         told_of_training=_told_of_training(card.training), sources=[*map(_source, card.training.get("sources", ()))],
         measured=measured, metrics=_metrics(card, measured), calibration=calibration, figures=calibration.figures,
         specificities={part: each.value for part, each in specificities.items() if each is not None},
@@ -53,12 +55,30 @@ def model_card(
     return f"{text}\n"
 
 
+def fitting(text: str) -> str:
+    """A model card as a version's description: what has no room is chosen here, section by section, and named."""
+    if len(text) <= LONGEST:
+        return text
+    sections = re.split(r"^(?=## )", text, flags=re.MULTILINE)
+    names = [BEGINNING, *(section.partition("\n")[0].removeprefix("## ") for section in sections[1:])]
+    told = (
+        "\n\n*Left out, as MLflow keeps {:,} characters: {}. The whole is model_card.md among the run's artifacts.*\n"
+    )
+    room, left_out = LONGEST - len(told.format(LONGEST, ", ".join(names))), []
+    for i in sorted(range(len(names)), key=lambda i: [*NOT_TO_MISS, names[i]].index(names[i])):
+        if len(sections[i]) > room:
+            left_out.append(names[i])
+            sections[i] = sections[i][:room] if names[i] == BEGINNING else ""
+        room -= len(sections[i])
+    return "".join(sections) + told.format(LONGEST, ", ".join(left_out))
+
+
 def limits(card: Card) -> list[str]:
     """The limits of the model, one sentence each."""
     return [
         f"It knows {len(card.classes)} diagnoses ({', '.join(card.classes)}) and calls every image one of them, also "
         "healthy skin, other diseases and images of anything else.",
-        f"Its probabilities are for images with diagnoses as frequent as in {_plain(card.measured_like)}; elsewhere "
+        f"Its probabilities are for images with diagnoses as frequent as in {_names(card.measured_like)}; elsewhere "
         "they are off.",
         "It was measured on images of the same origin as those it was trained on: other cameras, clinics and skins can "
         "make it worse.",
@@ -96,8 +116,8 @@ def data_licence(card: Card) -> str:
             "authors of the data, no commercial use."
         )
     if licence:
-        return f"The training images are under {_plain(licence)}, which binds the use of this model."
-    return f"Ask the owner of {_plain(card.data_told)} what may be done with what is trained on it."
+        return f"The training images are under {_escaped(licence)}, which binds the use of this model."
+    return f"Ask the owner of {_names(card.data_names)} what may be done with what is trained on it."
 
 
 def terms_and_metrics(card: Card) -> str:
@@ -134,7 +154,7 @@ def _source(source: Mapping[str, Any]) -> str:
     authors = f" ({AUTHORS_OF[name]})" if name in AUTHORS_OF else ""
     only = ", training only" if source["training_only"] else ""
     known = str(source["licence"]) or (LICENCE if name in AUTHORS_OF else "")
-    licence = _plain(known) if known else "licence not known"
+    licence = _escaped(known) if known else "licence not known"
     return f"{_plain(dataset_name(name))}{authors}, {counted(sum(source['images'].values()), 'image')}{only}, {licence}"
 
 
@@ -153,8 +173,15 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join([lines[0], "|---" * len(header) + "|", *lines[1:]])
 
 
-def _plain(text: str, longest: int = LONGEST_NAME) -> str:
-    """Text that Markdown shows as it is: names of data sets and groups are their owners' to choose."""
+def _plain(text: str) -> str:
+    """A name that Markdown shows as it is: names of data sets and groups are their owners' to choose."""
     text = " ".join(text.split())
-    text = text if len(text) <= longest else text[: longest - 1] + "…"
-    return re.sub(r"([\\`*_{}\[\]<>#|!])", r"\\\1", text)
+    return _escaped(text if len(text) <= LONGEST_NAME else text[: LONGEST_NAME - 1] + "…")
+
+
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(map(_plain, names))
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"([\\`*_{}\[\]<>#|!])", r"\\\1", " ".join(text.split()))

@@ -125,22 +125,27 @@ class Card:
         return self.labels.names
 
     @property
-    def data_told(self) -> str:
+    def data_names(self) -> list[str]:
         """The names of the training data's sources if there were several, otherwise the name of its folder."""
-        names = [str(source["name"]) for source in self.training.get("sources", ())]
-        return ", ".join(map(dataset_name, names)) if len(names) > 1 else self.data_name
+        names = [dataset_name(str(source["name"])) for source in self.training.get("sources", ())]
+        return names if len(names) > 1 else [self.data_name]
+
+    @property
+    def data_told(self) -> str:
+        """The same as a text."""
+        return ", ".join(self.data_names)
+
+    @property
+    def measured_like(self) -> list[str]:
+        """The same without sources that only trained: the prior has the frequencies of the others."""
+        sources = self.training.get("sources", ())
+        names = [dataset_name(str(source["name"])) for source in sources if not source["training_only"]]
+        return names if len(sources) > 1 else [self.data_name]
 
     @property
     def leaks(self) -> list[str]:
         """What training said of models it built on that had seen images of its validation or test part."""
         return [text for text in self.training.get("warnings", ()) if text.startswith(LEAK)]
-
-    @property
-    def measured_like(self) -> str:
-        """The same without sources that only trained: the prior has the frequencies of the others."""
-        names = [str(source["name"]) for source in self.training.get("sources", ()) if not source["training_only"]]
-        several = len(self.training.get("sources", ())) > 1
-        return ", ".join(map(dataset_name, names)) if several else self.data_name
 
     @property
     def split_by(self) -> str:

@@ -22,8 +22,9 @@ from lesionflow.atomic import atomic_folder
 from lesionflow.errors import BundleError, RegistryError
 from lesionflow.evaluation.evaluate import write_evaluation
 from lesionflow.evaluation.learning import History
+from lesionflow.evaluation.model_card import fitting
 from lesionflow.model.card import CARD_FILE, DIGESTED_FILES, Card, read_card
-from lesionflow.registry.versions import Version, find_version, fitting, register_bundle
+from lesionflow.registry.versions import Version, find_version, register_bundle
 from lesionflow.storage.temporary import temporary_folder
 from lesionflow.tracking import runs as tracking
 from lesionflow.tracking.client import active_run_id, found_or_none, mlflow, registry_errors, set_again

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from lesionflow.errors import BundleError, RegistryError, UsageError, did_you_mean, first_few
 from lesionflow.evaluation.metrics import DECIDING
+from lesionflow.evaluation.model_card import fitting
 from lesionflow.model.card import CARD_FILE, HASHES_FILE, ONNX_FILE, TRAINED_ON_FILE, VALIDATION_FILE, Card, read_card
 from lesionflow.model.files import (
     PRETRAINED,
@@ -41,7 +42,6 @@ CHAMPION = "champion"  # the alias
 LATEST = "latest"  # the newest version, whichever that is
 LOGGED_MODEL = re.compile(r"models:/(m-[0-9a-f]{32})|runs:/([0-9A-Za-z_-]+)/([^/]+)")
 ADDRESSES = "models:/NAME@ALIAS, models:/NAME/VERSION, models:/m-ID or runs:/ID/model"
-_MOST_DESCRIBED = 5000  # characters of a description; the columns of MLflow's databases hold no more
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,8 @@ class Version:
 def register_bundle(folder: Path, card: Card, name: str, example: bytes | None, description: str = "") -> Version:
     """Log a bundle into the active run as one MLflow model and register it as the next version of `name`.
 
-    example: the bytes of an image file, kept with the model as its input example, or None; description: Markdown
-    that MLflow shows with the version, cut, with a line that says so, where MLflow's databases hold less.
+    example: the bytes of an image file, kept with the model as its input example, or None; description: the
+    model card, Markdown, which MLflow shows with the version, shortened where its databases hold less.
     """
     import pandas as pd
     from mlflow.models import ModelSignature
@@ -117,14 +117,6 @@ def _copy_code(package: Path, into: Path) -> Path:
         return ours(folder, names) | ({PRETRAINED} if Path(folder) == package else set())
 
     return Path(shutil.copytree(package, into / package.name, ignore=left_out))
-
-
-def fitting(description: str) -> str:
-    """A description truncated to the length that MLflow's databases can hold."""
-    if len(description) <= _MOST_DESCRIBED:
-        return description
-    rest = "\n\n*Cut off here: MLflow keeps no more. The bundle among the artifacts has the whole text.*\n"
-    return description[: _MOST_DESCRIBED - len(rest)].rpartition("\n")[0] + rest
 
 
 def number_by_alias(name: str, alias: str) -> int | None:

@@ -3,10 +3,12 @@ import dataclasses
 import pytest
 
 from lesionflow.datasets.licences import AUTHORS, LICENCE
+from lesionflow.diagnoses import LabelSet
 from lesionflow.evaluation.metrics import metrics_of
-from lesionflow.evaluation.model_card import LONGEST, model_card
+from lesionflow.evaluation.model_card import LONGEST, fitting, model_card
 from lesionflow.evaluation.slices import Gap
 from lesionflow.model.card import CROSS_VALIDATION, SINGLE, Calibration, Estimate
+from lesionflow.model.files import pretrained_folder
 from tests.evaluation.evaluations import answers, by_sex, card, full_labels
 
 SIZES = {"train": (7038, 5229), "validation": (1488, 1120), "test": (1489, 1121)}
@@ -83,17 +85,42 @@ def test_names_stay_names() -> None:
     assert "\n# <" not in text
 
 
-def test_the_card_fits_into_a_versions_description(gaps: list[Gap]) -> None:
+def test_a_description_that_mlflow_has_no_room_for_keeps_warnings_and_licence(gaps: list[Gap]) -> None:
     every = {name: Estimate(0.123456, 0.012345, 0.234567) for name in metrics_of()}
-    long = card(
-        network="n" * 500, data_name="#" * 500, licence=LICENCE, metrics=dict.fromkeys(("validation", "test"), every),
-        versions={"lesionflow": "v" * 500},
-    )  # fmt: skip
-    named = [
-        dataclasses.replace(gap, lowest=dataclasses.replace(gap.lowest, value="|" * 500), overlap=True)
-        for gap in gaps * 3
+    sources = [
+        {"name": f"clinic {i}", "licence": f"licence {i} of a clinic", "training_only": False, "images": {"train": 7}}
+        for i in range(90)
     ]
-    assert len(model_card(long, named, SIZES)) <= LONGEST
+    leak = f"LEAK: models:/skin/3 was TRAINED on some of the images for validation and test: {'x' * 400}"
+    folds = {"folds": 3, "cross_validated_images": 90, "cross_validated_lesions": 60, "validation_fraction": 0.15}
+    long = card(
+        network="n" * 500, licence="; ".join(str(source["licence"]) for source in sources[:9]),
+        metrics=dict.fromkeys(("validation", "test", CROSS_VALIDATION), every), versions={"lesionflow": "v" * 500},
+        training={"sources": sources, "warnings": [leak], **folds},
+    )  # fmt: skip
+    whole = model_card(long, gaps, SIZES)
+    assert len(whole) > 2 * LONGEST and "clinic 0, clinic 1, clinic 2" in whole and "clinic 89 (digest" in whole
+    shown = fitting(whole)
+    assert len(shown) <= LONGEST and set(shown.splitlines()[:-1]) <= set(whole.splitlines())
+    for words in ("Not a medical device", f"**{leak}.**", "| sensitivity of mel | 0.123", "are off.", "score FOLDER"):
+        assert words in shown, words
+    assert "are under licence 0 of a clinic; licence 1" in shown and "licence 8 of a clinic, which binds" in shown
+    assert "Left out, as MLflow keeps 5,000 characters: Data, What such a training comes to, Calibration" in shown
+
+
+@pytest.mark.parametrize("diagnoses", [7, 60, 300])
+def test_however_many_diagnoses_a_description_has_warnings_and_licence(diagnoses: int) -> None:
+    names = tuple(f"d{i}" for i in range(diagnoses))
+    labels = LabelSet("skin", names, {name: f"a disease called {name} for short" for name in names}, ("d0",))
+    wide = card(labels=labels, prior=(), metrics={}, training={"warnings": ["LEAK: seen"]}, calibrations={}, demo=True)
+    shown = fitting(model_card(dataclasses.replace(wide, calibrations={SINGLE: Calibration()})))
+    assert len(shown) <= LONGEST and "**LEAK: seen.**" in shown and "## Licence of the data\n\nThe training" in shown
+    assert ("some of the beginning" in shown) == (diagnoses == 300)
+
+
+def test_the_description_of_the_shipped_bundle_has_its_licence() -> None:
+    shown = fitting((pretrained_folder() / "README.md").read_text())
+    assert len(shown) <= LONGEST and "which are under CC BY-NC 4.0. That binds" in shown
 
 
 def test_models_that_training_built_on_are_named_and_their_leaks_stand_beside_the_metrics() -> None:
