@@ -331,11 +331,18 @@ def _read_teaching(config: TrainingConfig, material: Material) -> Teaching | Non
 
 def _learnt_from(resolved: Resolved, config: TrainingConfig, material: Material) -> LearntFrom:
     """The training images of a model that training builds on; warns if measured lesions are among them."""
+    if same := [source for source in material.sources if source.label == resolved.label]:
+        return same[0]  # the starting model is its own teacher
     split, table, known = material.split, material.images.table, resolved.trained_on()
-    measured = {"the {} for validation and test": np.concatenate([split.validation, split.test])}
-    if config.folds:
+    looked_at = np.union1d(split.validation, split.test)
+    measured = {"the {} for validation and test": looked_at}
+    if config.folds:  # which are measured on these, too
         own = ~table["extra"].to_numpy() if "extra" in table.columns else np.ones(len(table), bool)
-        measured["the {} of --data that folds are measured on"] = np.flatnonzero(own)
+        looked_at = measured["the {} of --data that folds are measured on"] = np.flatnonzero(own)
+    if known is not None:
+        hashes = None if material.hashes is None else material.hashes[looked_at]
+        with show_status(f"{resolved.label}: looking for images that it was trained on", material.console):
+            found = find_leak(known, table.iloc[looked_at], hashes)
     warnings = []
     for told, members in measured.items():
         if known is None:
@@ -343,9 +350,7 @@ def _learnt_from(resolved: Resolved, config: TrainingConfig, material: Material)
                 f"{resolved.label} does not say which lesions trained it: they may be among {told.format('images')}"
             )
         else:
-            hashes = None if material.hashes is None else material.hashes[members]
-            with show_status(f"{resolved.label}: looking for images that it was trained on", material.console):
-                leak = find_leak(known, table.iloc[members], hashes)
+            leak = found.among(np.isin(looked_at, members))
             warning = leak.describe(f"{resolved.label}, which training builds on,", told) if leak.images else ""
         if warning:
             say(warning, console=material.console, warning=True)
@@ -377,8 +382,8 @@ def _train(
     registered_model, console = material.registered_model, material.console
     description = _describe_data(config, material, begun)
     material = dataclasses.replace(material, hashes=description.hashes)
-    beginning, teaching = _read_beginning(config, material), _read_teaching(config, material)
-    material = dataclasses.replace(material, beginning=beginning, teaching=teaching)
+    material = dataclasses.replace(material, beginning=_read_beginning(config, material))
+    material = dataclasses.replace(material, teaching=_read_teaching(config, material))
     several = len(config.networks) > 1
     each = {name: config.resolved(name, config.preset) for name in config.networks}
     runs = begun.networks if begun else {}

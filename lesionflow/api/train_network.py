@@ -110,8 +110,8 @@ class Material:
 
     @property
     def sources(self) -> list[LearntFrom]:
-        """The models that training builds on."""
-        return [each.source for each in (self.beginning, self.teaching) if each]
+        """The models that training builds on, each once."""
+        return [*{each.source.label: each.source for each in (self.beginning, self.teaching) if each}.values()]
 
 
 @dataclass(frozen=True)

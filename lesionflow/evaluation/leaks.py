@@ -35,8 +35,21 @@ _WAYS = {
 class Leak:
     """Measured images that the model was trained on."""
 
-    members: np.ndarray  # (images,) bool
-    found_by: dict[str, int]  # of `DIGESTED_COLUMNS` and `HASHES`: how many images each gives away
+    by: dict[str, np.ndarray]  # of `DIGESTED_COLUMNS` and `HASHES`: which images each gives away, (images,) bool
+
+    @property
+    def members(self) -> np.ndarray:
+        """Which images have leaked: (images,) bool."""
+        return np.logical_or.reduce(list(self.by.values()))
+
+    @property
+    def found_by(self) -> dict[str, int]:
+        """The number of images that each kind of evidence gives away."""
+        return {name: int(found.sum()) for name, found in self.by.items()}
+
+    def among(self, rows: np.ndarray) -> Leak:
+        """The same for some of the images."""
+        return Leak({name: found[rows] for name, found in self.by.items()})
 
     @property
     def images(self) -> int:
@@ -75,7 +88,7 @@ def find_leak(known: dict[str, np.ndarray], table: pd.DataFrame, hashes: np.ndar
     by["images"] |= np.isin(_digests("images", archive_ids(table["image_id"])), known["images"])
     if hashes is not None and HASHES in known:
         by[HASHES] = known_by_hash(hashes, known[HASHES])
-    return Leak(np.logical_or.reduce(list(by.values())), {name: int(found.sum()) for name, found in by.items()})
+    return Leak(by)
 
 
 def split_of_training(card: Card, images: LabelledImages, known: dict[str, np.ndarray] | None) -> Split | None:

@@ -13,7 +13,14 @@ from click.testing import Result
 from PIL import Image
 from rich.console import Console
 
-from lesionflow.api.train import _describe_data, _read_beginning, _read_data, _with_named_models, _without_missing
+from lesionflow.api.train import (
+    _describe_data,
+    _read_beginning,
+    _read_data,
+    _read_teaching,
+    _with_named_models,
+    _without_missing,
+)
 from lesionflow.api.train_network import Material
 from lesionflow.datasets.combined import read_data_sets, split_data_sets
 from lesionflow.datasets.labelled import read_labelled_images
@@ -348,6 +355,11 @@ def test_copies_of_images_that_the_weights_were_trained_on_are_found_in_the_meas
     every = len(images.table)
     assert folded is not None and folded.source.warning == begun.source.warning
     assert f"in {every} of the {every} images of --data that folds are measured on" in folded.source.warning_of_folds
+    told_once = stream.getvalue()
+    own = dataclasses.replace(material, beginning=folded)  # the model is its own teacher
+    taught = _read_teaching(dataclasses.replace(config, teacher=config.start_from), own)
+    assert taught is not None and dataclasses.replace(own, teaching=taught).sources == [folded.source]
+    assert stream.getvalue() == told_once
     trains_alone = images.table.assign(extra=[row >= 9 for row in range(every)], licence="", source="set", data_set=0)
     some = dataclasses.replace(material, images=dataclasses.replace(images, table=trains_alone))
     folded = _read_beginning(dataclasses.replace(config, folds=3), some)
