@@ -113,14 +113,14 @@ def describe(
         raise UsageError("give a folder or a table of labelled images, or 'demo'; --labels alone shows known words")
     try:
         description = describe(data, out, labels=labels, diagnoses=diagnoses, overwrite=overwrite, cache=cache)
-    except (UnknownWordsError, ReportError):
+    except (UnknownWordsError, ReportError) as error:
         # Such as a file that names columns alone: what it lacks is shown, to be filled in, wherever --out is.
         shown = describe_labels(data, labels=labels, diagnoses=diagnoses, cache=cache) if labels else ""
         if UNKNOWN_REMARK not in shown:
             raise
         click.echo(shown, nl=False)
-        warn(["nothing was described: fill in the words marked UNKNOWN, and give that file as --labels"])
-        return
+        told = "nothing was described: fill in the words marked UNKNOWN, and give that file as --labels"
+        raise DataError(told) from error
     total = len(description.images.table)
     click.echo(
         f"{description.images.description}: {counted(total, 'image')} of {counted(description.lesions, 'lesion')}"
