@@ -38,79 +38,114 @@ _OTHERS = (
     "other", "benign", "malignant",
 )  # fmt: skip
 
-# German, Spanish, Portuguese, French and Italian for words of a label set, which decides what these mean. Only standard
-# terms that mean one thing: none for a keratosis of no kind, say, nor for warts of old age.
+# German, Spanish, Portuguese, French and Italian for words of a label set, which decides what these mean. Only terms
+# and abbreviations of dermatologists that mean one thing in all of these languages. These do not: a keratosis of no
+# kind or a senile one (actinic or seborrhoeic), Muttermal and lunar (any mark), Fibrom (hard or soft), KA (kératose
+# actinique or keratoacanthoma), KS (kératose séborrhéique or Kaposi's sarcoma), NM (noduläres Melanom or nevus
+# melanocítico). MM is malignes Melanom; where it could be a metastasis, tables write that.
 _TRANSLATIONS = {
     "melanoma": "melanom; mélanome",
-    "malignant melanoma": "malignes melanom; melanoma maligno; mélanome malin",
-    "melanoma in situ": "melanom in situ; mélanome in situ",
+    "malignant melanoma": "malignes melanom; melanoma maligno; mélanome malin; mm",
+    "melanoma in situ": "melanom in situ; mélanome in situ; melanoma maligno in situ; malignes melanom in situ",
     "superficial spreading melanoma":
         "superfiziell spreitendes melanom; melanoma de extensión superficial; melanoma extensivo superficial; "
-        "mélanome à extension superficielle; melanoma a diffusione superficiale",
-    "nodular melanoma": "noduläres melanom; melanoma nodular; mélanome nodulaire; melanoma nodulare",
+        "mélanome à extension superficielle; melanoma a diffusione superficiale; ssm; "
+        "superfiziell spreitendes malignes melanom",
+    "nodular melanoma":
+        "noduläres melanom; melanoma nodular; mélanome nodulaire; melanoma nodulare; nmm; noduläres malignes melanom; "
+        "knotiges melanom",
     "lentigo maligna": "léntigo maligno; lentigo maligno; mélanome de dubreuilh",
-    "lentigo maligna melanoma": "lentigo maligna melanom; melanoma lentigo maligno; melanoma léntigo maligno",
+    "lentigo maligna melanoma": "lentigo maligna melanom; melanoma lentigo maligno; melanoma léntigo maligno; lmm",
     "acral lentiginous melanoma":
-        "akrolentiginöses melanom; akral lentiginöses melanom; melanoma lentiginoso acral; "
-        "mélanome acrolentigineux; mélanome acral lentigineux; melanoma acrale lentigginoso",
+        "akrolentiginöses melanom; akral lentiginöses melanom; melanoma lentiginoso acral; mélanome acrolentigineux; "
+        "mélanome acral lentigineux; melanoma acrale lentigginoso; alm",
     "basal cell carcinoma":
         "basalzellkarzinom; basalzellkarzinome; basalzellcarcinom; basaliom; carcinoma basocelular; "
-        "carcinoma de células basales; carcinome basocellulaire; carcinoma basocellulare",
+        "carcinoma de células basales; carcinome basocellulaire; carcinoma basocellulare; basaliome; bzk; cbc; "
+        "basalioma; epitelioma basocelular; épithélioma basocellulaire",
     "actinic keratosis":
         "aktinische keratose; aktinische keratosen; queratosis actínica; queratosis actínicas; queratose actínica; "
-        "ceratose actínica; kératose actinique; kératoses actiniques; cheratosi attinica",
+        "ceratose actínica; kératose actinique; kératoses actiniques; cheratosi attinica; solare keratose; "
+        "solare keratosen; keratosis actinica; queratosis solar; kératose solaire; cheratosi solare",
     "bowen's disease":
-        "morbus bowen; bowen krankheit; enfermedad de bowen; doença de bowen; maladie de bowen; malattia di bowen",
+        "morbus bowen; bowen krankheit; enfermedad de bowen; doença de bowen; maladie de bowen; malattia di bowen; "
+        "m. bowen",
     "squamous cell carcinoma in situ":
         "plattenepithelkarzinom in situ; carcinoma escamocelular in situ; carcinoma espinocelular in situ; "
         "carcinoma epidermoide in situ; carcinome épidermoïde in situ; carcinoma squamocellulare in situ",
     "squamous cell carcinoma":
         "plattenepithelkarzinom; spinaliom; spinozelluläres karzinom; carcinoma escamocelular; "
         "carcinoma espinocelular; carcinoma de células escamosas; carcinoma epidermoide; carcinome épidermoïde; "
-        "carcinome spinocellulaire; carcinoma squamocellulare; carcinoma spinocellulare",
+        "carcinome spinocellulaire; carcinoma squamocellulare; carcinoma spinocellulare; plattenepithelkarzinome; pek; "
+        "cec; spinalioma",
     "seborrheic keratosis":
         "seborrhoische keratose; seborrhoische keratosen; seborrhoeische keratose; verruca seborrhoica; "
         "queratosis seborreica; queratosis seborreicas; queratose seborreica; ceratose seborreica; "
-        "kératose séborrhéique; kératoses séborrhéiques; cheratosi seborroica",
-    "solar lentigo": "lentigo solaris; léntigo solar; lentigo solar; lentigo solaire; lentigo solare",
-    "lichenoid keratosis": "lichenoide keratose; queratosis liquenoide; queratose liquenoide; kératose lichénoïde",
-    "dermatofibroma": "dermatofibrom; dermatofibrome",
+        "kératose séborrhéique; kératoses séborrhéiques; cheratosi seborroica; seb. keratose; seborrhoische warze; "
+        "seborrhoische warzen; alterswarze; alterswarzen; verrucae seborrhoicae; verruca senilis; verruga seborreica; "
+        "verrue séborrhéique; verruca seborroica",
+    "solar lentigo":
+        "lentigo solaris; léntigo solar; lentigo solar; lentigo solaire; lentigo solare; lentigo senilis; "
+        "lentigo senil; léntigo senil; lentigo sénile; lentigo senile",
+    "lichenoid keratosis":
+        "lichenoide keratose; queratosis liquenoide; queratose liquenoide; kératose lichénoïde; "
+        "lichen planus ähnliche keratose; cheratosi lichenoide",
+    "dermatofibroma":
+        "dermatofibrom; dermatofibrome; histiozytom; histiozytome; fibröses histiozytom; hartes fibrom; "
+        "histiocytofibrome; histiocitofibroma; histiocitoma fibroso; istiocitoma fibroso",
     "nevus": "nävus; nävi; nævus; nevo; nevos",
     "melanocytic nevus":
         "melanozytärer nävus; melanozytärer naevus; melanozytäre nävi; nävuszellnävus; naevuszellnaevus; "
         "nävuszellnaevus; nzn; nevus melanocítico; nevo melanocítico; naevus mélanocytaire; nævus mélanocytaire; "
-        "nevo melanocitico; nevi melanocitici",
+        "nevo melanocitico; nevi melanocitici; pigmentnävus; pigmentnaevus; naevus naevocellularis; "
+        "nævus nævocellulaire; naevus naevocellulaire; nevo nevocellulare",
     "dysplastic nevus":
         "dysplastischer nävus; dysplastischer naevus; nevus displásico; nevo displásico; naevus dysplasique; "
-        "nævus dysplasique; nevo displastico",
+        "nævus dysplasique; nevo displastico; dysplastischer nzn; dysplastischer nävuszellnävus",
     "atypical nevus":
-        "atypischer nävus; atypischer naevus; nevus atípico; nevo atípico; naevus atypique; "
-        "nævus atypique; nevo atipico",
-    "compound nevus": "compoundnävus; compoundnaevus; nevus compuesto; nevo composto; naevus composé; nævus composé",
+        "atypischer nävus; atypischer naevus; nevus atípico; nevo atípico; naevus atypique; nævus atypique; "
+        "nevo atipico; atypischer nzn",
+    "compound nevus":
+        "compoundnävus; compoundnaevus; nevus compuesto; nevo composto; naevus composé; nævus composé; compound nzn; "
+        "nävuszellnävus vom compoundtyp",
     "junctional nevus":
         "junktionsnävus; junktionsnaevus; nevus de unión; nevo juncional; naevus jonctionnel; nævus jonctionnel; "
-        "nevo giunzionale",
+        "nevo giunzionale; junktions nzn; junktionaler nävus; junktionaler nzn; nävuszellnävus vom junktionstyp",
     "dermal nevus":
         "dermaler nävus; dermaler naevus; intradermaler nävus; nevus intradérmico; nevo intradérmico; naevus dermique; "
-        "naevus intradermique; nevo intradermico",
+        "naevus intradermique; nevo intradermico; dermaler nzn; dermaler nävuszellnävus",
     "congenital nevus":
         "kongenitaler nävus; kongenitaler naevus; nevus congénito; nevo congênito; naevus congénital; "
-        "nævus congénital; nevo congenito",
+        "nævus congénital; nevo congenito; kongenitaler nzn; kongenitaler nävuszellnävus",
     "clark nevus": "clark nävus; clark naevus; nevus de clark; nevo de clark; naevus de clark; nevo di clark",
     "halo nevus": "halonävus; halo nävus; sutton nävus; nevus halo; nevo halo; naevus à halo; nevo con alone",
     "blue nevus":
         "blauer nävus; blauer naevus; naevus coeruleus; nevus azul; nevo azul; naevus bleu; nævus bleu; nevo blu",
     "spitz nevus":
         "spitz nävus; spitz naevus; nevus de spitz; nevo de spitz; naevus de spitz; nævus de spitz; nevo di spitz",
+    "reed nevus": "reed nävus; reed naevus; nevus de reed; nevo de reed; naevus de reed; nævus de reed; nevo di reed",
     "vascular lesion":
         "gefäßläsion; vaskuläre läsion; vaskuläre läsionen; lesión vascular; lesiones vasculares; lesão vascular; "
         "lésion vasculaire; lésions vasculaires; lesione vascolare",
     "angioma": "angiom; angiome",
+    "cherry angioma":
+        "seniles angiom; senile angiome; angioma senil; angioma rubí; angioma rubi; punto rubí; angiome rubis; "
+        "angioma senile; angioma rubino",
     "hemangioma": "hämangiom; haemangiom; hémangiome; emangioma",
     "angiokeratoma": "angiokeratom; angioqueratoma; angiokératome; angiocheratoma",
     "pyogenic granuloma":
         "granuloma pyogenicum; pyogenes granulom; granuloma piógeno; granuloma piogénico; granuloma piogênico; "
         "granulome pyogénique; botriomycome; granuloma piogenico",
+    "hemorrhage": "einblutung; hämorrhagie; hemorragia; hémorragie; emorragia",
+    "keratoacanthoma": "keratoakanthom; queratoacantoma; ceratoacantoma; kératoacanthome; cheratoacantoma",
+    "melanoma metastasis":
+        "melanommetastase; melanommetastasen; metástasis de melanoma; metástase de melanoma; métastase de mélanome; "
+        "metastasi di melanoma",
+    "merkel cell carcinoma":
+        "merkelzellkarzinom; merkelzell karzinom; carcinoma de células de merkel; carcinome à cellules de merkel; "
+        "carcinoma a cellule di merkel",
+    "kaposi sarcoma": "kaposi sarkom; sarcoma de kaposi; sarcome de kaposi; maladie de kaposi; sarcoma di kaposi",
+    "lentigo simplex": "lentigo simple; léntigo simple; lentigo semplice",
 }  # fmt: skip
 
 
@@ -198,7 +233,7 @@ class LabelSet:
             for word in words.split("; ") if meant in english else ():
                 for form in (meant, *_spellings(word)):
                     known.setdefault(form, english[meant])
-        return known
+        return dict.fromkeys(self._left_out(), "") | known
 
     @cached_property
     def _own_words(self) -> dict[str, str]:
@@ -206,6 +241,15 @@ class LabelSet:
         for name in self.names:
             known |= dict.fromkeys(map(normalized, (*self.aliases.get(name, ()), self.full_names[name], name)), name)
         return known
+
+    def _left_out(self) -> list[str]:
+        """All words of those diagnoses of HAM10000 that are among the others, unless the set has a place for a part."""
+        given = {*map(normalized, self.others)}
+        whole = {name for name in HAM10000.names if given & {name, normalized(HAM10000.full_names[name])}}
+        if not whole:
+            return []
+        whole -= {HAM10000.words.get(word) for word, name in self._own_words.items() if name}
+        return [word for word, name in HAM10000.words.items() if name in whole]
 
     def suggestion(self, word: str) -> str:
         """The end of a message about an unknown word: ` (did you mean 'mel'?)`, or empty.

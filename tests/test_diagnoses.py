@@ -62,7 +62,15 @@ def test_a_word_means_what_the_set_has(name: str, word: str, meaning: str) -> No
         ("ham10000", "", "Plattenepithelkarzinom, Spinaliom, carcinoma espinocelular, carcinome épidermoïde"),
         ("isic2019", "scc", "Plattenepithelkarzinom, Morbus Bowen, carcinome spinocellulaire"),
         ("pad-ufes-20", "sek", "ceratose seborreica, queratose seborreica"),
-        ("binary", "malignant", "Basaliom, mélanome, carcinoma de celulas escamosas"),
+        ("binary", "malignant", "Basaliom, mélanome, carcinoma de celulas escamosas, Melanommetastase"),
+        ("ham10000", "mel", "MM, SSM, LMM, NMM, ALM, Knotiges Melanom, superfiziell-spreitendes malignes Melanom"),
+        ("ham10000", "df", "Histiozytom, fibroeses Histiozytom, histiocytofibrome, histiocitoma fibroso"),
+        ("ham10000", "bkl", "Alterswarze, Seborrhoische Warzen, verrue séborrhéique, Lentigo senilis"),
+        ("ham10000", "nv", "Compound-NZN, dermaler NZN, Reed-Nävus, Pigmentnaevus, nævus nævocellulaire"),
+        ("ham10000", "bcc", "BZK, CBC, epitelioma basocelular"),
+        ("ham10000", "akiec", "M. Bowen, solare Keratose"),
+        ("ham10000", "vasc", "seniles Angiom, punto rubi, Einblutung"),
+        ("ham10000", "", "PEK, CEC, Keratoakanthom, Merkelzellkarzinom, sarcome de Kaposi"),
     ],
 )  # fmt: skip
 def test_standard_terms_of_other_languages_mean_what_the_english_ones_do(name: str, meaning: str, words: str) -> None:
@@ -72,7 +80,7 @@ def test_standard_terms_of_other_languages_mean_what_the_english_ones_do(name: s
 def test_words_of_several_meanings_are_not_translated(tmp_path: Path) -> None:
     known = {word for labels in BUILT_IN.values() for word in labels.words}
     assert not known & {
-        *map(normalized, ("Keratose", "queratosis", "Verruca", "Lentigine", "Karzinom", "Tumor", "lunar"))
+        *map(normalized, ("Keratose", "queratosis senil", "Verruca", "Lentigine", "Tumor", "lunar", "KA", "NM", "KS"))
     }
     (tmp_path / "own.yaml").write_text(OWN.replace("[wart]", "[melanom]"))
     own = read_label_set(tmp_path / "own.yaml")
@@ -89,6 +97,23 @@ def test_a_set_with_english_terms_in_british_spelling_knows_those_of_other_langu
     ] * 3
     assert words["melanozytärer nävus"] == words["melanocytic nevus"] == "nv" and words["hämangiom"] == "ha"
     assert "melanom" not in words  # nothing says in English what MM is
+
+
+def test_a_diagnosis_that_a_set_leaves_out_is_left_out_by_all_of_its_words(tmp_path: Path) -> None:
+    head = "names: {mel: melanoma, nev: nevus, ak: actinic keratosis}\nmalignant: [mel]\n"
+    (tmp_path / "own.yaml").write_text(
+        f"{head}aliases: {{nev: [angioma]}}\nothers: [bcc, benign keratosis, akiec, vasc]\n"
+    )
+    words = read_label_set(tmp_path / "own.yaml").words
+    left_out = (
+        "BCC, basal cell carcinoma, superficial basal cell carcinoma, Basaliom, solar lentigo, queratosis seborreica"
+    )
+    assert {words.get(normalized(word)) for word in left_out.split(", ")} == {""}
+    # Of some of the words that HAM10000 has for these, this set says something else: what the rest means is to be said.
+    assert not words.keys() & {"bowen's disease", "hemangioma", "dermatofibroma"} and words["angioma"] == "nev"
+    assert (
+        BUILT_IN["pad-ufes-20"].words["hämangiom"] == "" and BUILT_IN["binary"].words["bowen's disease"] == "malignant"
+    )
 
 
 def test_every_translation_is_of_a_word_that_a_set_has() -> None:
