@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lesionflow.errors import counted
 from lesionflow.evaluation.calibration import coverage_curve, reliability
-from lesionflow.evaluation.plots import FEW, GREY, PALE, SMALL, TEXT, canvas, caption, joined
+from lesionflow.evaluation.plots import FEW, GREY, PALE, SMALL, TEXT, canvas, caption, joined, legend_above
 from lesionflow.model.prediction import TRUSTED, LabelledPredictions
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+POINT: dict[str, Any] = {"color": "black", "markersize": 8, "markerfacecolor": "white", "markeredgewidth": 2}
 
 
 def reliability_picture(about: str, after: LabelledPredictions, before: LabelledPredictions | None = None) -> Figure:
@@ -41,11 +43,8 @@ def reliability_picture(about: str, after: LabelledPredictions, before: Labelled
         top.set_title(f"{heading}: ECE {errors[-1]:.3f}", fontsize=TEXT, fontweight="bold", y=1.0)
         top.set(xlim=(0, 1), ylim=(0, 1.02))
         bottom.set_xlabel("probability of the\nmost probable diagnosis")
-    panels[0, 0].set_ylabel("share that is right")
+    panels[0, 0].set_ylabel("share that is right\n(below the line: too sure)")
     panels[1, 0].set_ylabel("images")
-    panels[0, 0].annotate(
-        "too sure\nbelow the line", (0.62, 0.62), (0.97, 0.05), fontsize=SMALL, color=GREY, ha="right", va="bottom"
-    )
     if before is None:
         message = f"Probabilities are off by {errors[0]:.3f} on average (ECE)"
     else:
@@ -71,16 +70,15 @@ def roc_by_diagnosis(about: str, predictions: LabelledPredictions) -> Figure:
         for other, (false, true, _) in curves.items():
             if other != diagnosis:
                 axes.plot(false, true, color=PALE, linewidth=0.7)
+        name = diagnosis
         if diagnosis in curves:
             false, true, area = curves[diagnosis]
             axes.plot(false, true, color="black", linewidth=1.6)
-            words = f"{area:.2f}"
+            name = f"{diagnosis}: {area:.2f}"
         else:
-            words = "no images"
-            if (predictions.labels == names.index(diagnosis)).any():
-                words = "no others"
-        axes.text(0.97, 0.05, words, ha="right", fontsize=TEXT + 1, fontweight="bold")
-        axes.set_title(diagnosis, fontsize=TEXT, fontweight="bold", y=1.0)
+            words = "no others" if (predictions.labels == names.index(diagnosis)).any() else "no images"
+            axes.text(0.97, 0.05, words, ha="right", fontsize=TEXT + 1, fontweight="bold")
+        axes.set_title(name, fontsize=TEXT, fontweight="bold", y=1.0)
         axes.set(xlim=(0, 1), ylim=(0, 1.02), xticks=(0, 1), yticks=(0, 1))
     last = panels[-1, -1]
     last.text(0.0, 0.5, "black: this\ndiagnosis\ngrey: the others\nnumber: AUC", va="center", fontsize=SMALL)
@@ -107,7 +105,7 @@ def roc_by_diagnosis(about: str, predictions: LabelledPredictions) -> Figure:
 def malignant_roc(about: str, predictions: LabelledPredictions, threshold: float) -> Figure:
     """The ROC curve of malignant against benign, with the operating point marked."""
     malignant = predictions.is_malignant
-    figure, panels = canvas(4.2)
+    figure, panels = canvas(4.6)
     axes: Axes = panels[0, 0]
     axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="1 - specificity: benign images flagged",
              ylabel="sensitivity: malignant images found", aspect="equal")  # fmt: skip
@@ -118,17 +116,13 @@ def malignant_roc(about: str, predictions: LabelledPredictions, threshold: float
         caption(figure, f"All images are {kind}: there is nothing to tell apart", about)
         return figure
     false, true, area = curve
-    axes.plot(false, true, color="black", linewidth=1.6)
+    axes.plot(false, true, color="black", linewidth=1.6, label=f"AUC {area:.2f}")
     sensitivity = float(predictions.malignant[malignant].mean())
     flagged = float(predictions.malignant[~malignant].mean())
     axes.plot([0, flagged, flagged], [sensitivity, sensitivity, 0], ":", color=GREY, linewidth=1.2)
-    axes.plot(flagged, sensitivity, "o", color="black", markersize=8, markerfacecolor="white", markeredgewidth=2)
-    axes.annotate(
-        f"operating point: {threshold:.3g}\nsensitivity {sensitivity:.3f}\nspecificity {1 - flagged:.3f}",
-        (flagged, sensitivity), (0.97, 0.36), fontsize=TEXT, ha="right", va="center",
-        arrowprops={"arrowstyle": "-", "color": GREY, "shrinkB": 6},
-    )  # fmt: skip
-    axes.text(0.97, 0.05, f"AUC {area:.2f}", ha="right", fontsize=TEXT + 1, fontweight="bold")
+    told = f"operating point: {threshold:.3g}\nsensitivity {sensitivity:.3f}, specificity {1 - flagged:.3f}"
+    axes.plot(flagged, sensitivity, "o", label=told, **POINT)
+    legend_above(axes)
     caption(
         figure,
         f"At the operating point {sensitivity:.0%} of {malignant.sum()} malignant images are found, "
@@ -161,28 +155,23 @@ def coverage_picture(about: str, predictions: LabelledPredictions) -> Figure:
     kept = predictions.refer == TRUSTED
     right = predictions.called == predictions.labels
     overall = float(right.mean())
-    figure, panels = canvas(3.6)
+    figure, panels = canvas(3.9)
     axes: Axes = panels[0, 0]
     axes.plot(curve.coverage, curve.accuracy, color="black", linewidth=1.6)
-    axes.axhline(overall, color=PALE, linewidth=1)
-    axes.text(0.01, overall, "all images kept", fontsize=SMALL, color=GREY, va="bottom")
+    axes.axhline(overall, color=PALE, linewidth=1, label="all images kept")
     axes.set(xlabel="share of images whose call is kept", ylabel="accuracy of the kept calls", xlim=(0, 1.02))
     steady = curve.coverage >= min(1.0, 20 / len(predictions))  # of fewer than 20 images an accuracy is chance
     lowest = min(overall, float(curve.accuracy[steady].min()))
     axes.set_ylim(max(0, lowest - 0.1), 1.02)
     share = float(kept.mean())
     if not kept.any():
+        legend_above(axes)
         caption(figure, "Every image is referred: the model trusts no call", about)
         return figure
     accuracy = float(right[kept].mean())
     axes.plot([share, share], [0, accuracy], ":", color=GREY, linewidth=1.2)
-    axes.plot(share, accuracy, "o", color="black", markersize=8, markerfacecolor="white", markeredgewidth=2)
-    axes.annotate(
-        f"chosen: {share:.1%} kept,\naccuracy {accuracy:.1%}", (share, accuracy), (0.5, 0.35),
-        textcoords="axes fraction", fontsize=TEXT, ha="right", va="bottom",
-        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
-        arrowprops={"arrowstyle": "-", "color": GREY, "shrinkB": 6},
-    )  # fmt: skip
+    axes.plot(share, accuracy, "o", label=f"chosen: {share:.1%} kept, accuracy {accuracy:.1%}", **POINT)
+    legend_above(axes)
     if share == 1:
         message = f"No image is referred; accuracy is {overall:.1%}"
     else:

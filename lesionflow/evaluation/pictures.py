@@ -200,7 +200,7 @@ def slices_picture(about: str, slices: Sequence[Slice], gaps: Sequence[Gap], ove
                 axes.plot(ends, heights, color="black", linewidth=1.2, linestyle=style)
                 axes.plot([each.value for each in found.values()], list(found), "o", color="black", markersize=5,
                           markerfacecolor=filling, clip_on=False)  # fmt: skip
-        axes.set(xlim=(-0.03, 1.03), xticks=(0, 0.5, 1), ylim=(max(line - 0.6, 1), -0.8))
+        axes.set(xlim=(-0.03, 1.03), xticks=(0, 0.5, 1), ylim=(max(lines, default=0) + 1, -0.8))
         axes.set_xlabel(label, fontsize=TEXT)
     panels[0, 0].set_yticks(lines, [printable(name) for name in names], fontsize=SMALL, parse_math=False)
     for line, attribute in heads:

@@ -14,6 +14,7 @@ import numpy as np
 from lesionflow.errors import counted
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.text import Text
 
@@ -71,6 +72,11 @@ def caption(figure: Figure, message: str, about: str) -> None:
     _fit(figure, figure.suptitle("", x=0.01, ha="left", fontsize=TITLE, fontweight="bold"), message)
     if about:
         _fit(figure, figure.supxlabel("", x=0.01, ha="left", fontsize=7, color=GREY), about)
+
+
+def legend_above(axes: Axes) -> None:
+    """What the labelled lines and points are, where nothing of them can be covered."""
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False, fontsize=SMALL, borderpad=0, reverse=True)
 
 
 def _fit(figure: Figure, written: Text, text: str) -> None:

@@ -97,5 +97,6 @@ def texts(figure: Figure) -> str:
     for axes in figure.axes:
         found += [axes.get_title(place) for place in ("left", "center", "right")]
         found += [axes.get_xlabel(), axes.get_ylabel()]
+        found += axes.get_legend_handles_labels()[1]
         found += [tick.get_text() for tick in (*axes.get_xticklabels(), *axes.get_yticklabels())]
     return "\n".join(found)

@@ -39,6 +39,25 @@ def test_every_figure_is_drawn_whatever_the_images(labels: np.ndarray) -> None:
         assert drawn(figure).std() > 5
 
 
+@pytest.mark.parametrize("by_chance", [False, True])
+def test_no_curve_is_covered_by_what_is_written(by_chance: bool) -> None:
+    predictions = found()
+    if by_chance:
+        predictions = dataclasses.replace(predictions, labels=np.random.default_rng(0).permutation(predictions.labels))
+    for figure in (
+        reliability_picture("", predictions, predictions),
+        roc_by_diagnosis("", predictions),
+        malignant_roc("", predictions, 0.25),
+        coverage_picture("", predictions),
+    ):
+        drawn(figure)
+        for axes in figure.axes:
+            assert not any(text.get_window_extent().overlaps(axes.bbox) for text in axes.texts if axes.lines)
+            legend = axes.get_legend()
+            assert legend is None or legend.get_window_extent().y0 >= axes.bbox.y1
+            assert legend is None or legend.get_window_extent().x1 <= figure.bbox.x1
+
+
 def test_reliability_says_the_error_before_and_after() -> None:
     logits, after = answers(full_labels(700))
     before = dataclasses.replace(after, probabilities=softmax(3 * logits))  # far too sure
@@ -77,7 +96,8 @@ def test_roc_names_the_hardest_and_the_easiest_diagnosis() -> None:
         f"{hardest} is the hardest to tell from the rest (AUC {areas[hardest]:.2f}), "
         f"{easiest} the easiest ({areas[easiest]:.2f})"
     )
-    assert [axes.get_title() for axes in figure.axes[:7]] == list(HAM10000.names)
+    shown = [f"{diagnosis}: {areas[diagnosis]:.2f}" for diagnosis in HAM10000.names]
+    assert [axes.get_title() for axes in figure.axes[:7]] == shown
     rare = found(np.array([0] * 3 + [1] * 12 + [NV] * 40))
     told = message_of(roc_by_diagnosis("", rare))
     assert told.startswith("Of diagnoses with 10 images or more, ") and "akiec" not in told
@@ -93,7 +113,7 @@ def test_the_operating_point_is_marked_where_it_is() -> None:
     figure = malignant_roc("", predictions, 0.25)
     (mark,) = (line for line in figure.axes[0].lines if line.get_marker() == "o")
     assert np.asarray(mark.get_xydata()).tolist() == [[flagged, sensitivity]]
-    assert f"operating point: 0.25\nsensitivity {sensitivity:.3f}\nspecificity {1 - flagged:.3f}" in texts(figure)
+    assert f"operating point: 0.25\nsensitivity {sensitivity:.3f}, specificity {1 - flagged:.3f}" in texts(figure)
     assert message_of(figure).startswith(f"At the operating point {sensitivity:.0%} of 120 malignant images are found")
     false, true, _ = roc_curve(malignant, predictions.malignant_probability, drop_intermediate=False)
     assert ((false == flagged) & (true == sensitivity)).any()  # a point of the curve

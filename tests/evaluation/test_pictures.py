@@ -45,6 +45,9 @@ def test_small_slices_are_hollow_and_marked_and_the_largest_gap_is_the_message()
     estimates = [each.metrics["balanced_accuracy"] for each in slices if not each.small]
     assert np.array_equal(ends[:, :2], [(each.low, each.high) for each in estimates]) and np.isnan(ends[:, 2]).all()
     assert np.array_equal(points["black"].get_xdata(), [each.value for each in estimates])
+    for axes in figure.axes:
+        first, last = axes.transData.transform([(0, 1), (0, len(slices))])[:, 1]
+        assert axes.bbox.y1 - first > 0.9 * (first - last) / (len(slices) - 1) <= last - axes.bbox.y0
     assert drawn(figure).std() > 5
 
 
