@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import Any, Unpack
 
 import numpy as np
 from rich.console import Console
@@ -26,10 +26,9 @@ from lesionflow.evaluation.evaluate import (
     write_evaluation,
 )
 from lesionflow.evaluation.label_mapping import LabelMapping, map_between, read_mapping
-from lesionflow.evaluation.leaks import HASHES, Leak, find_leak, split_of_training, trained_on
+from lesionflow.evaluation.leaks import find_leak_of_images, split_of_training, trained_on
 from lesionflow.evaluation.result import Evaluation
 from lesionflow.evaluation.stability import STABILITY, USUAL_IMAGES
-from lesionflow.images.duplicates import VIEW, perceptual_hashes
 from lesionflow.images.pixel_cache import decoded_pixels
 from lesionflow.model.card import CARD_FILE, HASHES_FILE, TRAINED_ON_FILE, VALIDATION_FILE
 from lesionflow.model.files import PRETRAINED
@@ -38,9 +37,6 @@ from lesionflow.progress import show_status, stderr_console
 from lesionflow.registry.versions import SCORING_FILES, is_address, opened
 from lesionflow.storage.location import location_text, path_here
 from lesionflow.tracking.tracking_store import connect, kept_settings
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 @kept_settings()
@@ -118,7 +114,7 @@ def evaluate(
             known = trained_on(images.table, split.train)
         if known is None:
             warnings.insert(0, f"{resolved.label} does not say which lesions trained it: a leak would go unnoticed")
-        elif (leak := _find_leak(known, images.table.iloc[members], cache)).images:
+        elif (leak := find_leak_of_images(known, images.table.iloc[members], cache)).images:
             warnings.insert(0, leak.describe(resolved.label))
         status("decoding images")
         pixels = decoded_pixels(
@@ -140,14 +136,6 @@ def evaluate(
             asked = {"model": model, "data": os.fspath(data), "part": part, "tta": config.tta}
             _log(evaluation, asked, config.experiment)
     return evaluation
-
-
-def _find_leak(known: dict[str, np.ndarray], table: pd.DataFrame, cache: Path | None) -> Leak:
-    """What `find_leak` finds, by sight as well if the model has hashes of its training images."""
-    hashes = None
-    if HASHES in known:
-        hashes = perceptual_hashes(decoded_pixels(table["path"].tolist(), table["content"].tolist(), VIEW, VIEW, cache))
-    return find_leak(known, table, hashes)
 
 
 def _log(evaluation: Evaluation, asked: dict[str, Any], experiment: str) -> None:

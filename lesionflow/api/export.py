@@ -19,12 +19,12 @@ from lesionflow.datasets.combined import split_data_sets
 from lesionflow.datasets.demo.demo_set import draw_demo_set
 from lesionflow.datasets.labelled import read_labelled_images
 from lesionflow.errors import DataError, ImageError, ReportError, counted, first_few, os_errors_as
-from lesionflow.evaluation.leaks import find_leak
+from lesionflow.evaluation.leaks import find_leak_of_images
 from lesionflow.evaluation.model_card import model_card
 from lesionflow.images.pixel_cache import decoded_pixels
-from lesionflow.model.card import ABOUT_FILE, TRAINED_ON_FILE, Card, sha256
+from lesionflow.model.card import ABOUT_FILE, Card, sha256
 from lesionflow.model.columns import path_with_frame
-from lesionflow.model.files import REMOVABLE, check_whole, read_arrays, read_bundle
+from lesionflow.model.files import REMOVABLE, check_whole, read_bundle
 from lesionflow.model.prediction import Row
 from lesionflow.model.predictor import Predictor
 from lesionflow.pages import markdown_page
@@ -173,7 +173,7 @@ def _write_runtime(
     labelled, samples = None, np.empty((0, card.height, card.width, 3), np.uint8)
     if config.data is not None:
         progress("reading labelled images")
-        labelled = _labelled_pixels(config.data, found.folder, card, cache)
+        labelled = _labelled_pixels(config.data, found, cache)
     if labelled is not None and config.precision == INT8:
         labelled, samples = without_ranges(labelled)
     of, pixels, unread = _parity_pixels(config, card, labelled)
@@ -195,17 +195,17 @@ def _write_runtime(
     return parity, cost, unread
 
 
-def _labelled_pixels(data: str, bundle: Path, card: Card, cache: Path | None) -> LabelledPixels:
+def _labelled_pixels(data: str, found: Resolved, cache: Path | None) -> LabelledPixels:
     """Labelled images that the model was not trained on; on its own training data, the validation part."""
+    card, known = found.card, found.trained_on()
     images = read_labelled_images(data, cache, label_set=card.labels)
-    known = read_arrays(bundle, card, TRAINED_ON_FILE)
     if images.digest == card.data_digest:
         split = split_data_sets(images, card.split_fractions, card.split_seed, card.split_digest)
         members, of = split.validation, f"validation part of {images.description}"
     elif known is None:
         members, of = np.arange(len(images.table)), f"{images.description}; whether it was trained on them is not known"
     else:
-        members = np.flatnonzero(~find_leak(known, images.table).members)
+        members = np.flatnonzero(~find_leak_of_images(known, images.table, cache).members)
         seen = len(images.table) - len(members)
         of = f"{images.description}, without {seen} of lesions that it was trained on" if seen else images.description
     if not len(members):

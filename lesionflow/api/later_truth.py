@@ -6,19 +6,21 @@ import dataclasses
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from lesionflow.atomic import output_folder, write_together
 from lesionflow.datasets.label_words import read_label_words
 from lesionflow.diagnoses import LabelSet
 from lesionflow.errors import LesionflowError
 from lesionflow.evaluation.config import EvaluationConfig
-from lesionflow.evaluation.join_truth import JOINED_COLUMNS, join_truth, join_truth_of_all, leak_of
+from lesionflow.evaluation.join_truth import JOINED_COLUMNS, join_truth, join_truth_of_all, leaks_of
 from lesionflow.evaluation.later_truth import LaterTruth, later_truth_json, later_truth_page
 from lesionflow.evaluation.measure import compare, measure
 from lesionflow.evaluation.metrics import Difference
-from lesionflow.model.card import CARD_FILE, TRAINED_ON_FILE, Estimate
+from lesionflow.model.card import CARD_FILE, HASHES_FILE, TRAINED_ON_FILE, Estimate
 from lesionflow.model.files import PRETRAINED
 from lesionflow.model.report_table import label_set_of, read_both_tables, read_report_table
 from lesionflow.storage.location import path_here
@@ -53,7 +55,9 @@ def evaluate_report(
     overwrite: bool = False,
     tracking_uri: str | None = None,
 ) -> ReportEvaluation:
-    """Measure a report by diagnoses that came after the scoring; no image is read.
+    """Measure a report by diagnoses that came after the scoring; no image is scored again.
+
+    Images that are still there are read to see whether the model was trained on them.
 
     Parameters
     ----------
@@ -94,7 +98,7 @@ def evaluate_report(
         words = read_label_words(labels, label_set_of(table))
         chances = None if sampled is None else path_here(sampled, "sampled")
         joined = join_truth(table, path_here(truth, "truth"), words, chances)
-        _, told = trained_before(table.model, joined, tracking_uri)
+        ((_, told),) = trained_before([table.model], joined, tracking_uri)
         if told:  # first: nothing else matters as much
             joined = dataclasses.replace(joined, notes=(told, *joined.notes))
         metrics = measure(joined.predictions, weights=joined.weights, resamples=how.resamples)
@@ -107,28 +111,40 @@ def evaluate_report(
     return found
 
 
-def trained_before(model: str, found: LaterTruth, tracking_uri: str | None) -> tuple[bool, str]:
-    """Whether the model with a report's label is known to be trained on some of the images, and a sentence about it.
+def trained_before(models: Sequence[str], found: LaterTruth, tracking_uri: str | None) -> list[tuple[bool, str]]:
+    """Whether each of a report's models is known to be trained on some of the images, and a sentence about it.
 
-    The sentence is empty if it was not; if that cannot be determined, it says why.
+    models: their labels there. The sentence is empty if a model was not; if that cannot be determined, it says why.
     """
+    told = [_training_images(model, tracking_uri) for model in models]
+    leaks = iter(leaks_of(found, [known for known in told if not isinstance(known, str)]))
+    answers = []
+    for model, known in zip(models, told, strict=True):
+        if isinstance(known, str):
+            answers.append((False, f"whether {model} was trained on these images is unknown: {known}"))
+        else:
+            leak = next(leaks)
+            answers.append((leak.images > 0, leak.describe(model) if leak.images else ""))
+    return answers
+
+
+def _training_images(model: str, tracking_uri: str | None) -> dict[str, np.ndarray] | str:
+    """What the model with a report's label tells of its training images; or why that cannot be determined."""
     from lesionflow.registry.versions import opened  # which brings MLflow along only for a registry's model
 
-    why = "its report names no registered version"
     address = PRETRAINED if model.startswith(f"{PRETRAINED} ") else ""
     if version := re.match(r"[^/@:]+/\d+(?= \(|$)", model):
         address = f"models:/{version.group()}"
+    if not address:
+        return "its report names no registered version"
     try:
-        if address:
-            with opened(address, tracking_uri, (CARD_FILE, TRAINED_ON_FILE)) as resolved:
-                known = resolved.trained_on()
-            if known is not None and resolved.label == model:
-                leak = leak_of(found, known)
-                return leak.images > 0, leak.describe(model) if leak.images else ""
-            why = "it does not say which lesions trained it" if known is None else f"{address} is {resolved.label}"
+        with opened(address, tracking_uri, (CARD_FILE, TRAINED_ON_FILE, HASHES_FILE)) as resolved:
+            known = resolved.trained_on()
     except LesionflowError as error:
-        why = str(error)
-    return False, f"whether {model} was trained on these images is unknown: {why}"
+        return str(error)
+    if known is None:
+        return "it does not say which lesions trained it"
+    return known if resolved.label == model else f"{address} is {resolved.label}"
 
 
 @dataclass(frozen=True)
@@ -186,8 +202,8 @@ def compare_report(
     """
     how = EvaluationConfig(resamples=resamples)
     both = join_both(report, truth, labels)
-    told = [trained_before(label, found, tracking_uri)[1] for label, found in both]
     (model, first), (also, second) = both
+    told = [sentence for _, sentence in trained_before([model, also], first, tracking_uri)]
     one, other = (measure(found.predictions, resamples=how.resamples) for _, found in both)
     return ReportComparison(
         os.fspath(report),

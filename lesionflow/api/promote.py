@@ -88,7 +88,8 @@ def promote(
     connect(tracking_uri, writes=True, creates=False, migrate=migrate)
     night = None
     if report is not None:
-        trained = {model: trained_before(model, found, tracking_uri) for model, found in both}
+        models = [model for model, _ in both]
+        trained = dict(zip(models, trained_before(models, both[0][1], tracking_uri), strict=True))
         night = LabelledNight(
             Path(report).name,
             {model: found.predictions for model, found in both},

@@ -26,7 +26,7 @@ from lesionflow.datasets.label_words import LabelWords, unknown_words
 from lesionflow.datasets.raw_labels import fill_lesions
 from lesionflow.errors import DataError, counted, first_few, plural
 from lesionflow.evaluation.later_truth import LaterTruth
-from lesionflow.evaluation.leaks import Leak, find_leak_of_files
+from lesionflow.evaluation.leaks import Leak, find_leaks_of_files
 from lesionflow.evaluation.metrics import few_of
 from lesionflow.model.columns import FRAME, LESION, as_written
 from lesionflow.model.prediction import LabelledPredictions
@@ -134,10 +134,10 @@ def join_truth_of_all(
     return tuple(found)
 
 
-def leak_of(found: LaterTruth, known: dict[str, np.ndarray]) -> Leak:
-    """Images that a model was trained on; known: digests from `leaks.trained_on`."""
+def leaks_of(found: LaterTruth, known: Sequence[dict[str, np.ndarray]]) -> list[Leak]:
+    """Images that each of some models was trained on; known: what each tells of them, as `leaks.trained_on` gave it."""
     paths = found.predictions.image_ids.tolist()
-    return find_leak_of_files(known, paths, list(map(_image_id, paths)), found.predictions.lesion_ids.tolist())
+    return find_leaks_of_files(known, paths, list(map(_image_id, paths)), found.predictions.lesion_ids.tolist())
 
 
 def _rows(report: ReportTable) -> _Rows:

@@ -7,6 +7,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,8 +17,10 @@ from lesionflow.datasets.image_files import contents_of_files, is_there
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.split import Split
 from lesionflow.errors import DataError, counted
-from lesionflow.images.duplicates import known_by_hash
+from lesionflow.images.duplicates import VIEW, known_by_hash, perceptual_hashes
+from lesionflow.images.pixel_cache import decoded_pixels
 from lesionflow.model.card import LEAK, Card
+from lesionflow.profile.copies import inspect_images
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -125,16 +128,32 @@ def _has_sizes_of(card: Card, images: LabelledImages, split: Split) -> bool:
     return all(source["images"] in then for source in found)
 
 
-def find_leak_of_files(
-    known: dict[str, np.ndarray], paths: Sequence[str], image_ids: Sequence[str], lesion_ids: Sequence[str]
-) -> Leak:
-    """Look for images of `trained_on` among a report's files by ids and bytes; what is gone has no bytes to compare."""
+def find_leak_of_images(known: dict[str, np.ndarray], table: pd.DataFrame, cache: Path | None = None) -> Leak:
+    """What `find_leak` finds, by sight as well if the model has hashes; the views of the images are kept in a cache."""
+    hashes = None
+    if HASHES in known:
+        hashes = perceptual_hashes(decoded_pixels(table["path"].tolist(), table["content"].tolist(), VIEW, VIEW, cache))
+    return find_leak(known, table, hashes)
+
+
+def find_leaks_of_files(
+    known: Sequence[dict[str, np.ndarray]], paths: Sequence[str], image_ids: Sequence[str], lesion_ids: Sequence[str]
+) -> list[Leak]:
+    """Look for images of each model's `trained_on` among a report's files, which are read once.
+
+    By ids, bytes and, if a model has hashes, by sight; what is gone has neither bytes nor looks to compare.
+    """
     import pandas as pd
 
-    there = [path for path in paths if is_there(path)]
+    there = [path for path in paths if known and is_there(path)]
     contents = dict(zip(there, contents_of_files(there)[0], strict=True))
     columns = (lesion_ids, image_ids, [contents.get(path, "") for path in paths])
-    return find_leak(known, pd.DataFrame(dict(zip(DIGESTED_COLUMNS.values(), columns, strict=True)), dtype=str))
+    table = pd.DataFrame(dict(zip(DIGESTED_COLUMNS.values(), columns, strict=True)), dtype=str)
+    views = np.zeros((len(paths), VIEW, VIEW, 3), np.uint8)
+    if any(HASHES in each for each in known):
+        views[np.isin(paths, there)] = inspect_images(there)[1]
+    hashes = perceptual_hashes(views)
+    return [find_leak(each, table, hashes) for each in known]
 
 
 def archive_ids(image_ids: Iterable[str]) -> list[str]:

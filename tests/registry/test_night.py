@@ -5,15 +5,19 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from lesionflow.diagnoses import HAM10000
-from lesionflow.evaluation.leaks import trained_on
-from lesionflow.model.card import TRAINED_ON_FILE
+from lesionflow.evaluation.leaks import HASHES, trained_on
+from lesionflow.images.decode import decode
+from lesionflow.images.duplicates import VIEW, perceptual_hashes
+from lesionflow.model.card import HASHES_FILE, TRAINED_ON_FILE
 from lesionflow.model.files import write_arrays
 from lesionflow.model.prediction import Row
 from lesionflow.registry.champion import find_champion
@@ -131,8 +135,8 @@ def test_images_that_a_model_was_trained_on_are_a_leak_and_promote_nothing(
     assert done.exit_code == 0 and unknown in " ".join(done.stdout.split()), done.output
 
 
-def test_a_report_of_one_model_tells_a_leak_by_the_bytes_of_a_renamed_file_too(
-    contenders: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_report_of_one_model_tells_a_leak_by_the_bytes_of_a_renamed_file_and_by_its_looks_too(
+    contenders: Path, demo_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(contenders)
     said = answers(0.95).take(np.arange(14))
@@ -141,9 +145,15 @@ def test_a_report_of_one_model_tells_a_leak_by_the_bytes_of_a_renamed_file_too(
     table = pd.DataFrame({"image_id": ["before"], "lesion_id": ["then"], "content": [digest]})
     card = write_bundle(contenders / "bundle", said)
     card = write_arrays(contenders / "bundle", card, TRAINED_ON_FILE, trained_on(table, np.arange(1)))
+    seen, unseen = sorted(map(str, demo_folder.rglob("*.jpg")))[:2]
+    hashes = perceptual_hashes(np.stack([decode(seen, VIEW, VIEW)]))
+    card = write_arrays(contenders / "bundle", card, HASHES_FILE, {HASHES: hashes})
+    with Image.open(seen) as image:
+        image.transpose(Image.Transpose.FLIP_LEFT_RIGHT).resize((300, 225)).save(contenders / "mirrored.jpg")
+    shutil.copy(unseen, contenders / "unseen.jpg")
     with tracking.run("bundle", "tests", system_metrics=False):
         label = register_bundle(contenders / "bundle", card, NAME, None).label
-    names = ["renamed.jpg", *(f"{name}.jpg" for name in said.image_ids[1:])]
+    names = ["renamed.jpg", "mirrored.jpg", "unseen.jpg", *(f"{name}.jpg" for name in said.image_ids[3:])]
     rows = [Row(name, each) for name, each in zip(names, said.one_by_one(), strict=True)]
     write_report(rows, contenders / "few.csv", ReportLayout(label), False)
     labels = zip(names, said.labels, strict=True)
@@ -152,9 +162,8 @@ def test_a_report_of_one_model_tells_a_leak_by_the_bytes_of_a_renamed_file_too(
     )
     result = invoke("evaluate", "--report", "few.csv", "--truth", "truth.csv", "--resamples", "100")
     assert result.exit_code == 0, result.output
-    assert (
-        f"WARNING: LEAK: {label} was TRAINED on lesions in 1 of these 14 images (found 1 by the file's" in result.stderr
-    )
+    leak = f"LEAK: {label} was TRAINED on lesions in 2 of these 14 images (found 1 by the file's bytes, 1 by sight)"
+    assert f"WARNING: {leak}" in result.stderr
     assert "WARNING: fewer than 10 images of akiec (2), bcc (2)" in result.stderr
 
 

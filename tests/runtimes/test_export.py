@@ -28,9 +28,9 @@ from lesionflow.errors import BundleError, MissingError, ReportError
 from lesionflow.evaluation.leaks import find_leak
 from lesionflow.images.colour import named_profile
 from lesionflow.images.decode import decode
-from lesionflow.model.card import KERAS_FILE, ONNX_FILE, TRAINED_ON_FILE, read_card, sha256, write_card
-from lesionflow.model.files import read_arrays
+from lesionflow.model.card import KERAS_FILE, ONNX_FILE, read_card, sha256, write_card
 from lesionflow.model.predictor import load_predictor
+from lesionflow.registry.versions import resolve_folder
 from lesionflow.runtimes.artifact import MODEL_FILES, open_artifact
 from lesionflow.runtimes.parity import without_ranges
 from tests.conftest import error_line, invoke, needs_torch, no_room
@@ -270,7 +270,7 @@ def test_a_lower_precision_is_written_with_its_cost(
 ) -> None:
     folder = exported[f"{format} {precision}"]
     about = json.loads((folder / "model.json").read_text())
-    validation = _labelled_pixels(str(demo_folder), bundle, read_card(bundle), cache)
+    validation = _labelled_pixels(str(demo_folder), resolve_folder(str(bundle)), cache)
     rest, samples = without_ranges(validation)
     assert not set(rest.lesion_ids) & (set(validation.lesion_ids) - set(rest.lesion_ids))
     assert len(samples) == len(validation.labels) - len(rest.labels) > 1
@@ -294,10 +294,10 @@ def test_the_cost_is_not_measured_on_what_the_model_was_trained_on(
     bundle: Path, fifty_images: Path, tmp_path: Path
 ) -> None:
     """They are some of the images of the training, under another digest: of another data set, then."""
-    card = read_card(bundle)
-    known = read_arrays(bundle, card, TRAINED_ON_FILE)
+    found = resolve_folder(str(bundle))
+    known = found.trained_on()
     assert known is not None
-    images = _labelled_pixels(str(fifty_images), bundle, card, tmp_path)
+    images = _labelled_pixels(str(fifty_images), found, tmp_path)
     assert 0 < len(images.labels) < 50 and f"without {50 - len(images.labels)} of lesions" in images.of
     table = read_labelled_images(fifty_images, tmp_path).table
     assert not find_leak(known, table[table["image_id"].isin(images.image_ids)]).images

@@ -19,7 +19,7 @@ from lesionflow.api.score import score
 from lesionflow.datasets.labelled import read_labelled_images
 from lesionflow.diagnoses import HAM10000
 from lesionflow.errors import DataError
-from lesionflow.evaluation.leaks import find_leak_of_files, trained_on
+from lesionflow.evaluation.leaks import find_leaks_of_files, trained_on
 from lesionflow.images.decode import decode
 from lesionflow.images.pixel_cache import decoded_pixels
 from lesionflow.images.read_bytes import file_and_frame
@@ -258,5 +258,5 @@ def test_a_leak_is_found_by_bytes_wherever_the_scored_images_lie(folder: Path, t
     archive = zipped(folder, tmp_path / "night.zip")
     for start in (folder, archive):
         paths = [f"{start}/{name}" for name in ("plain.png", "single.dcm#1", "turned.png", "beside.dcm#2", "gone.png")]
-        leak = find_leak_of_files(known, paths, list("abcde"), list("abcde"))
+        (leak,) = find_leaks_of_files([known], paths, list("abcde"), list("abcde"))
         assert leak.members.tolist() == [True, True, False, False, False], start
