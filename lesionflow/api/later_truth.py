@@ -50,7 +50,7 @@ def evaluate_report(
     out: str | os.PathLike[str] | None = None,
     *,
     sampled: str | os.PathLike[str] | None = None,
-    labels: str | None = None,
+    labels: str | os.PathLike[str] | None = None,
     resamples: int = 2000,
     overwrite: bool = False,
     tracking_uri: str | None = None,
@@ -169,7 +169,7 @@ def compare_report(
     report: str | os.PathLike[str],
     truth: str | os.PathLike[str],
     *,
-    labels: str | None = None,
+    labels: str | os.PathLike[str] | None = None,
     resamples: int = 2000,
     tracking_uri: str | None = None,
 ) -> ReportComparison:
@@ -226,7 +226,7 @@ def notes_of_comparison(truth: LaterTruth) -> tuple[str, ...]:
 
 
 def join_both(
-    report: str | os.PathLike[str], truth: str | os.PathLike[str], labels: str | None = None
+    report: str | os.PathLike[str], truth: str | os.PathLike[str], labels: str | os.PathLike[str] | None = None
 ) -> list[tuple[str, LaterTruth]]:
     """Return the label of each of a report's two models, and its predictions for images with a known diagnosis.
 

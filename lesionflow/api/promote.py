@@ -13,6 +13,7 @@ from lesionflow.api.overrides import PromotionOptions, configured
 from lesionflow.defaults import DEFAULT_NAME
 from lesionflow.errors import RegistryError, UsageError
 from lesionflow.model.files import PRETRAINED
+from lesionflow.options import check_needed
 from lesionflow.registry.champion import Promotion, Rollback, challenge, roll_back
 from lesionflow.registry.config import PromotionConfig, check_model_name
 from lesionflow.registry.gates import LabelledNight
@@ -31,6 +32,7 @@ def promote(
     force: bool = False,
     report: str | os.PathLike[str] | None = None,
     truth: str | os.PathLike[str] | None = None,
+    labels: str | os.PathLike[str] | None = None,
     tracking_uri: str | None = None,
     migrate: bool = False,
     **overrides: Unpack[PromotionOptions],
@@ -54,6 +56,8 @@ def promote(
     report, truth
         A report of `score` with `also` for the champion and this version, and diagnoses that came later: both are
         compared on these images instead of validation; neither may have been trained on any of them.
+    labels
+        YAML file with the meaning of the words in `truth`.
     tracking_uri
         MLflow tracking store and registry.
     migrate
@@ -84,7 +88,9 @@ def promote(
         raise UsageError("--force overrules the gates; say why with --reason, it is kept with the version")
     if (report is None) != (truth is None):
         raise UsageError("give --report and --truth together: images that both models scored, and their diagnoses")
-    both = [] if report is None or truth is None else join_both(report, truth)
+    if labels is not None:
+        check_needed("--labels", "--truth FILE", {"truth": truth})
+    both = [] if report is None or truth is None else join_both(report, truth, labels)
     connect(tracking_uri, writes=True, creates=False, migrate=migrate)
     night = None
     if report is not None:

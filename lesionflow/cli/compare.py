@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lesionflow.cli.help import command, option
-from lesionflow.cli.options import report_option, tracking_uri_option, truth_option
+from lesionflow.cli.options import report_option, tracking_uri_option, truth_labels_option, truth_option
 from lesionflow.cli.streams import warn
 from lesionflow.cli.values import MODEL, Choice
 from lesionflow.datasets.split import HELD_OUT
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from lesionflow.api.compare import Comparison
+    from lesionflow.api.later_truth import ReportComparison
     from lesionflow.diagnoses import LabelSet
     from lesionflow.evaluation.metrics import Difference, Metric
     from lesionflow.model.card import Estimate
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 @click.argument("models", nargs=-1, type=MODEL, metavar="[MODEL...]")
 @report_option("Report of 'lesionflow score --also' whose two models are compared, in place of MODEL.")
 @truth_option
+@truth_labels_option
 @option("--part", type=Choice(HELD_OUT), unset="both", help="Part of the split to show metrics of.")
 @option("--json", "for_machines", is_flag=True, help="Print JSON.")
 @tracking_uri_option
@@ -39,6 +41,7 @@ def compare(
     models: tuple[str, ...],
     report: Path | None,
     truth: Path | None,
+    labels: Path | None,
     part: str | None,
     for_machines: bool,
     tracking_uri: str | None,
@@ -60,7 +63,9 @@ def compare(
     if report or truth:
         if not (report and truth) or models or part:
             raise UsageError("give --report and --truth, both and without MODEL and --part: the report names two")
-        _compare_report(report, truth, for_machines, tracking_uri)
+        from lesionflow.api.later_truth import compare_report
+
+        _print_report(compare_report(report, truth, labels=labels, tracking_uri=tracking_uri), for_machines)
         return
     if not models:
         raise UsageError("name a model to compare, or give --report and --truth")
@@ -77,11 +82,8 @@ def compare(
     click.echo(json.dumps(strict_json(_comparison_as_json(comparison, parts)), indent=2))
 
 
-def _compare_report(report: Path, truth: Path, for_machines: bool, tracking_uri: str | None) -> None:
+def _print_report(found: ReportComparison, for_machines: bool) -> None:
     """Print both models of a report measured by later diagnoses, and the differences of the second from the first."""
-    from lesionflow.api.later_truth import compare_report
-
-    found = compare_report(report, truth, tracking_uri=tracking_uri)
     warn(found.notes)
     if for_machines:
         known = found.truths[0]

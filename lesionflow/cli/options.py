@@ -98,6 +98,11 @@ truth_option = option(
     "--truth", type=FILE, group=LATER, metavar="FILE",
     help="Table of diagnoses: path, image_id or lesion_id, and diagnosis.",
 )  # fmt: skip
+truth_labels_option = option(
+    "--labels", type=FILE, group=LATER, metavar="FILE", needs="--truth FILE",
+    unset="the words that 'lesionflow describe --labels' shows",
+    help="YAML file that says what the words and columns of --truth mean.",
+)  # fmt: skip
 
 migrate_option = option(
     "--migrate", is_flag=True, group=MLFLOW,

@@ -16,6 +16,7 @@ from lesionflow.cli.options import (
     options_of,
     report_option,
     tracking_uri_option,
+    truth_labels_option,
     truth_option,
 )
 from lesionflow.cli.streams import warn
@@ -90,6 +91,7 @@ def print_verdict(version: Version, verdict: Verdict, store: str | None) -> None
 @click.argument("version", type=VERSION)
 @report_option("Report of 'lesionflow score --also' of champion and version: its images decide in place of validation.")
 @truth_option
+@truth_labels_option
 @options_of(PromotionConfig)
 @option("--force", is_flag=True, help="Promote it even if gates fail; needs --reason.")
 @option("--reason", default="", help="Why; kept with the version and in the history.")

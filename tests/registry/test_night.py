@@ -80,6 +80,18 @@ def test_chances_that_count_for_nothing_are_told(night: tuple[str, ...], contend
         assert result.exit_code == 0 and "WARNING: the chances of the images are not used here" in result.stderr
 
 
+def test_the_truth_may_have_words_and_columns_of_ones_own(night: tuple[str, ...], contenders: Path) -> None:
+    told = (contenders / "labels.csv").read_text().replace("path,diagnosis", "file,finding").replace(",mel,", ",m1,")
+    (contenders / "labels.csv").write_text(told)
+    (contenders / "words.yaml").write_text("columns: {path: file, diagnosis: finding}\nlabels: {m1: mel}\n")
+    for command in (("compare",), ("promote", NAME, "5")):
+        refused = invoke(*command, *night)
+        assert refused.exit_code == 1 and "to name yours, give --labels FILE" in error_line(refused)
+        done = invoke(*command, *night, "--labels", "words.yaml")
+        assert done.exit_code == 0 and "balanced accuracy" in done.stdout, done.output
+    assert find_champion(NAME) == find_version(NAME, 5)
+
+
 def test_a_night_that_shows_nothing_promotes_nothing(night: tuple[str, ...], contenders: Path) -> None:
     lines = (contenders / "labels.csv").read_text().splitlines()
     (contenders / "labels.csv").write_text("\n".join(lines[:8]) + "\n")
@@ -94,6 +106,8 @@ def test_a_night_that_shows_nothing_promotes_nothing(night: tuple[str, ...], con
         (("compare", "--report", "night.csv"), "give --report and --truth", 2),
         (("compare",), "name a model to compare", 2),
         (("promote", NAME, "5", "--truth", "labels.csv"), "give --report and --truth together", 2),
+        (("promote", NAME, "5", "--labels", "words.yaml"), "--labels: is about --truth; add --truth FILE", 2),
+        (("compare", NAME, "--labels", "words.yaml"), "--labels: is about --truth; add --truth FILE", 2),
     ],
 )
 def test_what_is_missing_is_one_line(
