@@ -23,7 +23,9 @@ from lesionflow.errors import (
     RegistryError,
     UsageError,
     add_to_message,
+    counted,
     enumerated,
+    first_few,
     os_errors_as,
 )
 from lesionflow.images.discovery import cache_folder
@@ -31,9 +33,11 @@ from lesionflow.options import SEPARATOR, option_name
 from lesionflow.storage.location import local_path
 from lesionflow.storage.temporary import temporary_folder
 from lesionflow.tracking.client import active_run_id, found_or_none, mlflow, registry_errors, without_password
+from lesionflow.tracking.runs import SPLIT_FILE
 from lesionflow.training.config import LOCATIONS, TrainingConfig
 
 if TYPE_CHECKING:
+    import pandas as pd
     from mlflow.entities import Run
 
     from lesionflow.training.checkpoint import Checkpoint
@@ -81,10 +85,39 @@ class InterruptedRun:
         data = images.name if "data_set" in images.table.columns else images.folder
         for tag, now in (("data_digest", images.digest), ("split_digest", split.digest)):
             if self.tags[tag] != now:
+                told = "; ".join(["", *_changes(_images_of_run(self.run_id), images.table)])
                 raise DataError(
-                    f"{data}: other images, diagnoses or lesions than run {self.run_id} was started with; "
+                    f"{data}: other images, diagnoses or lesions than run {self.run_id} was started with{told}; "
                     "give the same data with --data, --extra and --labels, or train again"
                 )
+
+
+_CHANGED = {"dx": "of another diagnosis", "lesion_id": "of another lesion", "content": "of other bytes"}  # by column
+
+
+def _images_of_run(run_id: str) -> pd.DataFrame | None:
+    """The images that a training was begun with; None where the store has lost them."""
+    import pandas as pd
+
+    with temporary_folder() as folder, contextlib.suppress(Exception):  # the error that asks for them says enough
+        file = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=SPLIT_FILE, dst_path=str(folder))
+        return pd.read_csv(file, dtype=str, keep_default_na=False)
+    return None
+
+
+def _changes(then: pd.DataFrame | None, now: pd.DataFrame) -> Iterator[str]:
+    """How the images of a data set differ from those of the same ids that a training was begun with."""
+    if then is None:
+        return
+    then, now = then.set_index("image_id"), now.set_index("image_id")
+    both = then.index.intersection(now.index)
+    found = {"gone": then.index.difference(now.index), "new": now.index.difference(then.index)}
+    for column, told in _CHANGED.items():
+        if column in then.columns:  # of earlier versions, without `content`
+            found[told] = both[(then.loc[both, column] != now.loc[both, column]).to_numpy()]
+    for told, ids in found.items():
+        if len(ids):
+            yield f"{counted(len(ids), 'image', 'is', 'are')} {told}: {first_few(list(ids))}"
 
 
 @contextlib.contextmanager

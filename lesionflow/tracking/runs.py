@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 RUNS = "runs:/"
 RETRY_AFTER = 60  # seconds after a failed call: asking a server that hangs costs 20
 
+SPLIT_FILE = "split.csv"  # which image is of which lesion, diagnosis, bytes and part
 COMPARED_PICTURES = ("confusion_matrix", "malignant_roc", "reliability")
 
 
@@ -240,9 +241,9 @@ def log_setting(parameters: dict[str, Any], images: LabelledImages, split: Split
     with registry_errors("logging the run's setting"):
         log_parameters(parameters)
         _log_data_sets(images)
-        columns = images.table[["image_id", "lesion_id", "dx"]]
+        columns = images.table[["image_id", "lesion_id", "dx", "content"]]
         table = columns.assign(part=split.part_of_each(len(columns)))
-        mlflow.log_text(table.to_csv(index=False), "split.csv")
+        mlflow.log_text(table.to_csv(index=False), SPLIT_FILE)
         mlflow.log_dict(
             {
                 "data": images.name,

@@ -1,7 +1,9 @@
 """A training that is killed and resumed ends as an undisturbed one."""
 
+import dataclasses
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -23,6 +25,7 @@ from lesionflow.storage.temporary import PREFIX
 from lesionflow.tracking import resume
 from lesionflow.tracking.client import active_run_id
 from lesionflow.tracking.resume import CHECKPOINT_FILES, FOLDER, LOCK_FILE, InterruptedRun, held_training
+from lesionflow.tracking.runs import log_setting, run
 from lesionflow.training.callbacks import TrainingDisplay
 from lesionflow.training.checkpoint import from_bytes
 from lesionflow.training.config import TrainingConfig
@@ -292,7 +295,9 @@ def test_a_training_stopped_before_its_bundle_is_finished_keeps_none_and_is_resu
     assert resumed.exit_code == 0 and "resumes after epoch 1 of 1" in resumed.stderr, resumed.output
 
 
-def test_data_that_changed_are_named_also_where_it_is_one_of_several_sets(demo_folder: Path, tmp_path: Path) -> None:
+def test_data_that_changed_are_named_also_where_it_is_one_of_several_sets(
+    address: str, demo_folder: Path, tmp_path: Path
+) -> None:
     draw_demo_set(tmp_path / "extra", images=60, seed=4)
     for sets, told in (
         ([], f"{demo_folder}: other images"),
@@ -300,11 +305,23 @@ def test_data_that_changed_are_named_also_where_it_is_one_of_several_sets(demo_f
     ):
         images = read_data_sets([str(demo_folder)], sets)
         split = split_data_sets(images)
-        tags = {"data_digest": images.digest, "split_digest": split.digest}
-        InterruptedRun("1", TrainingConfig(), "moles", tags, {}).check(images, split)
-        changed = InterruptedRun("1", TrainingConfig(), "moles", tags | {"data_digest": "another"}, {})
-        with pytest.raises(DataError, match=f"^{told}.* --data, --extra and --labels"):
-            changed.check(images, split)
+        with run("begun", "tests", system_metrics=False) as run_id:
+            log_setting({}, images, split)
+        begun = InterruptedRun(run_id, TrainingConfig(), "moles", mlflow.get_run(run_id).data.tags, {})
+        begun.check(images, split)
+        ids = images.table["image_id"].tolist()
+        table = images.table.drop(index=[0, 1]).replace({"image_id": {ids[2]: "added"}}).reset_index(drop=True)
+        table.loc[1, "dx"], table.loc[[2, 3], "lesion_id"], table.loc[4, "content"] = "another", "another", "another"
+        changed = dataclasses.replace(images, table=table, digest="another")
+        which = (
+            f"; 3 images are gone: {', '.join(ids[:3])}; 1 image is new: added; 1 image is of another diagnosis: "
+            f"{ids[3]}; 2 images are of another lesion: {ids[4]}, {ids[5]}; 1 image is of other bytes: {ids[6]}; give"
+        )
+        with pytest.raises(DataError, match=f"^{told}.*{re.escape(which)}.* --data, --extra and --labels"):
+            begun.check(changed, split)
+        lost = dataclasses.replace(begun, run_id="1")
+        with pytest.raises(DataError, match=f"^{told}.* than run 1 was started with; give"):
+            lost.check(changed, split)
 
 
 def test_what_a_training_names_may_have_moved_and_nothing_else_may_take_its_place(
