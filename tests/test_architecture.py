@@ -106,3 +106,9 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
     assert architecture.circles({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}}) == {frozenset("abc")}
     found = [sorted(circle) for circle in architecture.circles(architecture.module_graph())]
     assert not found
+
+
+def test_no_two_classes_have_the_same_name() -> None:
+    trees = [ast.parse(module.read_text()) for module in MODULES]
+    names = [node.name for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    assert not {name for name in names if names.count(name) > 1}

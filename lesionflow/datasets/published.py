@@ -1,6 +1,6 @@
 """Published data sets, recognised by the columns of their tables and read with their lesion and patient ids.
 
-Each `Layout` names its source. What a word means is the label set's matter, and a user's (`--labels`).
+Each `PublishedTable` names its source. What a word means is the label set's matter, and a user's (`--labels`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NOT_DERMOSCOPIC = "photographs taken without a dermatoscope, which models traine
 
 
 @dataclass(frozen=True)
-class Layout:
+class PublishedTable:
     """How the table of a published data set is read; names of columns are in small letters, "" where there is none."""
 
     name: str  # of the data set
@@ -111,7 +111,7 @@ def _isic_2017(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(diagnosis=[words.get(mark, other) for mark, other in zip(marks, told, strict=True)])
 
 
-_ISIC_2020 = Layout(
+_ISIC_2020 = PublishedTable(
     "ISIC 2020",
     "SIIM-ISIC 2020 challenge, doi:10.34970/2020-ds01; Rotemberg et al. 2021, Sci. Data 8, 34",
     frozenset({"image_name", "benign_malignant"}),
@@ -122,7 +122,7 @@ _ISIC_2020 = Layout(
     age="age_approx",
     localization="anatom_site_general_challenge",
 )
-_ISIC_2024 = Layout(
+_ISIC_2024 = PublishedTable(
     "ISIC 2024",
     "ISIC 2024 challenge (SLICE-3D), doi:10.34970/2024-slice-3d; Kurtansky et al. 2024, Sci. Data 11, 884",
     frozenset({"isic_id", "target", "patient_id"}),
@@ -136,7 +136,7 @@ _ISIC_2024 = Layout(
     prepare=_benign_or_malignant("target"),
 )
 LAYOUTS = (
-    Layout(
+    PublishedTable(
         "ISIC 2016",
         "ISIC 2016 challenge, part 3; Gutman et al. 2016, arXiv:1605.01397; https://challenge.isic-archive.com/data/#2016",
         frozenset({ISIC_2016_CLASS}),
@@ -144,7 +144,7 @@ LAYOUTS = (
         words=(ISIC_2016_CLASS,),
         prepare=_benign_or_malignant(ISIC_2016_CLASS),
     ),
-    Layout(
+    PublishedTable(
         "ISIC 2017",
         "ISIC 2017 challenge, part 3; Codella et al. 2017, arXiv:1710.05006; https://challenge.isic-archive.com/data/#2017",
         frozenset({"image_id", "melanoma", "seborrheic_keratosis"}),
@@ -170,7 +170,7 @@ LAYOUTS = (
         prepare=_benign_or_malignant("malignant"),
         beside=("_GroundTruth.csv", "_Supplement.csv", "_Input/metadata.csv"),
     ),
-    Layout(
+    PublishedTable(
         "BCN20000",
         "Hernandez-Perez et al. 2024, Sci. Data 11, 641; doi:10.6084/m9.figshare.24140028 (bcn_20k_train.csv)",
         frozenset({"bcn_filename", "diagnosis", "lesion_id"}),
@@ -180,7 +180,7 @@ LAYOUTS = (
         age="age_approx",
         localization="anatom_site_general",
     ),
-    Layout(
+    PublishedTable(
         "PAD-UFES-20",
         "Pacheco et al. 2020, Data in Brief 32, 106221, doi:10.17632/zr7vgbcyr2.1",
         frozenset({"img_id", "diagnostic", "patient_id", "lesion_id"}),
@@ -193,7 +193,7 @@ LAYOUTS = (
         photographs=True,
         prepare=_pad_ufes,
     ),
-    Layout(
+    PublishedTable(
         "Derm7pt",
         "Kawahara et al. 2019, IEEE J. Biomed. Health Inform. 23, 538; https://derm.cs.sfu.ca (meta/meta.csv)",
         frozenset({"case_num", "diagnosis", "seven_point_score", "derm"}),
@@ -204,7 +204,7 @@ LAYOUTS = (
         others="of the column clinic, taken without a dermatoscope",
         prepare=lambda table: table.assign(case_num="case_" + table["case_num"]),
     ),
-    Layout(
+    PublishedTable(
         "PH2",
         "Mendonca et al. 2013, EMBC, 5437; https://www.fc.up.pt/addi/ph2%20database.html (PH2_dataset.xlsx)",
         frozenset({"image name", "common nevus", "atypical nevus", "melanoma"}),
@@ -213,7 +213,7 @@ LAYOUTS = (
         prepare=_ph2,
         takes=lambda image: "_lesion" not in image and "_roi" not in image,  # masks lie beside the images
     ),
-    Layout(
+    PublishedTable(
         "DDI",
         "Daneshjou et al. 2022, Sci. Adv. 8, eabq6147; https://ddi-dataset.github.io (ddi_metadata.csv)",
         frozenset({"ddi_file", "disease", "malignant"}),
@@ -222,7 +222,7 @@ LAYOUTS = (
         photographs=True,
         prepare=_benign_or_malignant("malignant"),
     ),
-    Layout(
+    PublishedTable(
         "MRA-MIDAS",
         "Chiou et al. 2025, NEJM AI 2(6), doi:10.1056/AIdbp2400732; doi:10.71718/15nz-jv40 (release_midas.xlsx)",
         frozenset({"midas_file_name", "midas_path", "midas_distance"}),
@@ -235,7 +235,7 @@ LAYOUTS = (
         incomplete=True,
         prepare=_midas,
     ),
-    Layout(
+    PublishedTable(
         "Fitzpatrick17k",
         "Groh et al. 2021, CVPR Workshops, arXiv:2104.09957; https://github.com/mattgroh/fitzpatrick17k",
         frozenset({"md5hash", "label", "three_partition_label"}),
@@ -251,7 +251,7 @@ PH2_TEXT = "PH2_dataset.txt"
 _PH2_NUMBERS = {"0": "common nevus", "1": "atypical nevus", "2": "melanoma"}
 
 
-def find_layout(path: Path) -> tuple[Layout, Path] | None:
+def find_layout(path: Path) -> tuple[PublishedTable, Path] | None:
     """The layout and table of a published data set, given its folder or table; None if it is not one.
 
     Raises `DataError` where several tables in a folder are such.
@@ -281,14 +281,14 @@ def _some(folder: Path) -> list[Path]:
     return [folder / name for name in names if name.lower().endswith(TABLE_SUFFIXES)]
 
 
-def _layout_of(file: Path) -> Layout | None:
+def _layout_of(file: Path) -> PublishedTable | None:
     if file.name == PH2_TEXT:
         return next(layout for layout in LAYOUTS if layout.name == "PH2")
     header = {name.lower() for name in read_header(file)}
     return next((layout for layout in LAYOUTS if layout.needs <= header), None)
 
 
-def read_published(layout: Layout, file: Path, root: Path) -> RawLabels:
+def read_published(layout: PublishedTable, file: Path, root: Path) -> RawLabels:
     """Read a published data set; root: the folder with table and images. Raises `DataError` if the table is damaged."""
     table = _read_prepared(layout, file)
     table["image_id"] = [Path(name.replace("\\", "/")).name for name in table[layout.image]]
@@ -314,7 +314,7 @@ def read_published(layout: Layout, file: Path, root: Path) -> RawLabels:
     )  # fmt: skip
 
 
-def _read_prepared(layout: Layout, file: Path) -> pd.DataFrame:
+def _read_prepared(layout: PublishedTable, file: Path) -> pd.DataFrame:
     """The table with all that belongs to it, prepared. Raises `DataError`."""
     if file.name == PH2_TEXT:
         return _read_ph2_text(file)
@@ -325,7 +325,7 @@ def _read_prepared(layout: Layout, file: Path) -> pd.DataFrame:
         raise DataError(f"{file}: {error}") from error
 
 
-def _check_same_words(one: tuple[Layout, Path], other: tuple[Layout, Path]) -> None:
+def _check_same_words(one: tuple[PublishedTable, Path], other: tuple[PublishedTable, Path]) -> None:
     """Raise `DataError` where two tables of the same images tell different diagnoses."""
     told: list[dict[str, tuple[str, ...]]] = []
     for layout, file in (one, other):
@@ -339,7 +339,7 @@ def _check_same_words(one: tuple[Layout, Path], other: tuple[Layout, Path]) -> N
         )
 
 
-def _joined(table: pd.DataFrame, layout: Layout, file: Path) -> pd.DataFrame:
+def _joined(table: pd.DataFrame, layout: PublishedTable, file: Path) -> pd.DataFrame:
     """The table with the columns of those beside it."""
     for ending in layout.beside[1:]:
         start = file.name.removesuffix(layout.beside[0])
@@ -363,7 +363,7 @@ def _hdf5(table: Path, first: str) -> Path | None:
     return next((file for file in files if file.stem == name or is_member(file / first)), None)
 
 
-def _with_paths(table: pd.DataFrame, layout: Layout, root: Path, file: Path) -> pd.DataFrame:
+def _with_paths(table: pd.DataFrame, layout: PublishedTable, root: Path, file: Path) -> pd.DataFrame:
     """Paths from names with folders, which count from the folder `images` or the table's."""
     names = [name.replace("\\", "/") for name in table[layout.image]]
     folders = [folder for base in (root, file.parent, file.parent.parent) for folder in (base / "images", base)]

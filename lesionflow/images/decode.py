@@ -15,7 +15,7 @@ from lesionflow.errors import ImageError
 from lesionflow.images.containers import MAXIMUM_BYTES
 from lesionflow.images.jpeg import ENOUGH_HALVES, jpeg_scale, load_jpeg, read_layout, which_picture
 from lesionflow.images.limits import check_brightness, check_pixels
-from lesionflow.images.picture import ON_ITS_SIDE, Picture, exif_orientation, exif_profile, fit, joined
+from lesionflow.images.picture import ON_ITS_SIDE, StoredImage, exif_orientation, exif_profile, fit, joined
 from lesionflow.images.pillow_formats import open_with_pillow, size_with_pillow
 from lesionflow.images.quiet import quietly
 from lesionflow.images.read_bytes import NO_MEMORY, read_image_bytes, read_named
@@ -110,7 +110,7 @@ def fit_image(image: Image.Image, height: int, width: int) -> np.ndarray:
         image.load()
         profile, tags = image.info.get("icc_profile") or b"", getattr(image, "tag_v2", {})
         bits = 12 if tags.get(_BITS_PER_SAMPLE) == (12,) else 16  # of wide grey samples, which Pillow leaves to others
-        picture = Picture(image, _orientation(image), profile, "", bits, tags.get(_PHOTOMETRIC) == 0)
+        picture = StoredImage(image, _orientation(image), profile, "", bits, tags.get(_PHOTOMETRIC) == 0)
         return fit(picture, height, width)[0]
 
 
@@ -201,16 +201,16 @@ def _decode(kind: str, data: bytes, sizes: Sequence[tuple[int, int]]) -> list[De
     return [_fitted(picture, size, kind, said) for picture, size in zip(pictures, sizes, strict=True)]
 
 
-def _fitted(picture: Picture, size: tuple[int, int], kind: str, said: str = "") -> Decoded:
+def _fitted(picture: StoredImage, size: tuple[int, int], kind: str, said: str = "") -> Decoded:
     pixels, note = fit(picture, *size)
     return Decoded(pixels, kind, joined(said, note))
 
 
-def _jpeg_pictures(data: bytes, sizes: Sequence[tuple[int, int]]) -> list[Picture]:
+def _jpeg_pictures(data: bytes, sizes: Sequence[tuple[int, int]]) -> list[StoredImage]:
     layout = read_layout(data)
     orientation = exif_orientation(layout.exif, layout.xmp)
     profile = layout.profile or (exif_profile(layout.exif) if len(layout.components) == 3 else b"")
-    opened: dict[int, Picture] = {}  # by the scale that the decoder works at
+    opened: dict[int, StoredImage] = {}  # by the scale that the decoder works at
     pictures = []
     for height, width in sizes:
         # Pixels stay as they lie in the file until they are few.
@@ -219,7 +219,7 @@ def _jpeg_pictures(data: bytes, sizes: Sequence[tuple[int, int]]) -> list[Pictur
         if scale not in opened:
             image, note = load_jpeg(data, layout, *as_stored)
             note = joined(which_picture(data, layout), note)
-            opened[scale] = Picture(image, orientation, profile, note, gap=ENOUGH_HALVES)
+            opened[scale] = StoredImage(image, orientation, profile, note, gap=ENOUGH_HALVES)
         pictures.append(opened[scale])
     return pictures
 

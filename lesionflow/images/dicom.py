@@ -34,10 +34,10 @@ from pydicom.uid import (
 from lesionflow.errors import ImageError, counted, first_few
 from lesionflow.images.colour import adobe_rgb
 from lesionflow.images.containers import MAXIMUM_BYTES
-from lesionflow.images.jpeg import LOSSLESS, Layout, check_end, check_sequential, load_jpeg, read_layout
+from lesionflow.images.jpeg import LOSSLESS, JpegLayout, check_end, check_sequential, load_jpeg, read_layout
 from lesionflow.images.jpeg2000 import check_codestream, codestream, coding_style
 from lesionflow.images.limits import check_pixels
-from lesionflow.images.picture import Picture, joined
+from lesionflow.images.picture import StoredImage, joined
 from lesionflow.images.quiet import quietly
 from lesionflow.images.signatures import unfinished
 from lesionflow.images.tiff import packbits_length
@@ -160,7 +160,7 @@ class Dicom:
         if not self.syntax.is_compressed and len(set(content[-(-self.frames * bits // 8) :].rstrip(b"\0"))) > 1:
             raise ImageError("damaged", f"more pixels than those of {self.columns} x {self.rows}")
 
-    def picture(self, frame: int) -> Picture:
+    def picture(self, frame: int) -> StoredImage:
         """One frame, from 0, in RGB. Raises `ImageError`, and whatever pydicom raises for a broken one."""
         if not 0 <= frame < self.frames:
             raise ImageError("damaged", f"there is no frame {frame + 1}, only {self.frames}")
@@ -169,14 +169,14 @@ class Dicom:
             note = joined(self.note, said)
             if self.kind in GREY:
                 shown, ignored = self._shown(pixels, bits, frame)
-                return Picture(self._square(Image.fromarray(shown).convert("RGB")), note=joined(note, ignored))
+                return StoredImage(self._square(Image.fromarray(shown).convert("RGB")), note=joined(note, ignored))
             if self.kind == PALETTE:
                 pixels, bits = self._coloured(pixels)
         if pixels.dtype.kind != "u" or pixels.shape[2:] != (3,):
             raise _unsupported(f"{self.kind} samples of type {pixels.dtype} and shape {pixels.shape}")
         image = self._square(Image.fromarray(_eight_bits(pixels, bits)))
         named = adobe_rgb() if self.dataset.get("ColorSpace") == "ADOBERGB" else b""
-        return Picture(image, profile=self._profile() or embedded or named, note=note)
+        return StoredImage(image, profile=self._profile() or embedded or named, note=note)
 
     def _displayed_size(self) -> tuple[int, int]:
         """Width and height with pixels as high as they are wide: DICOM PS3.3, C.7.6.3.1.7."""
@@ -263,7 +263,7 @@ class Dicom:
         above = max(8 * pixels.itemsize - self.bits - unused, 0)
         return (pixels << above) >> (above + unused)
 
-    def _decoded_jpeg(self, content: bytes, layout: Layout) -> tuple[np.ndarray, str]:
+    def _decoded_jpeg(self, content: bytes, layout: JpegLayout) -> tuple[np.ndarray, str]:
         """A JPEG of 8 bits, lossless or not, as `load_jpeg` decodes it: strictly, and its note.
 
         Whether its components are RGB or YCbCr is taken from its own markers, as in any JPEG, or else from the file,
@@ -292,7 +292,7 @@ class Dicom:
             pixels = convert_color_space(pixels, "YBR_FULL", "RGB")
         return pixels.view(np.int8) if self.dataset.PixelRepresentation else pixels, note
 
-    def _plugin(self, stream: _Stream) -> str:
+    def _plugin(self, stream: _Codestream) -> str:
         """The plug-in that decodes a frame. Raises `ImageError` that names the package if there is none."""
         for plugin in _PLUGINS:
             if plugin not in self.decoder.available_plugins:
@@ -374,7 +374,7 @@ class Dicom:
 
 
 @dataclass(frozen=True)
-class _Stream:
+class _Codestream:
     """The header of a frame's codestream."""
 
     width: int
@@ -382,10 +382,10 @@ class _Stream:
     components: int
     precision: int  # bits a sample
     signed: bool = False
-    layout: Layout | None = None  # of a JPEG
+    layout: JpegLayout | None = None  # of a JPEG
 
 
-def _read_stream(content: bytes, syntax: UID) -> _Stream:
+def _read_stream(content: bytes, syntax: UID) -> _Codestream:
     """Read the header of a JPEG, JPEG-LS or JPEG 2000. Raises `ImageError` for anything else.
 
     ITU-T T.81, B.2.2, which JPEG-LS (T.87, C.2.2) follows, and T.800, A.5.1.
@@ -396,15 +396,15 @@ def _read_stream(content: bytes, syntax: UID) -> _Stream:
             right, bottom, left, top = struct.unpack_from(">4I", content, start + 8)
             (components,) = struct.unpack_from(">H", content, start + 40)
             precision = content[start + 42]
-            return _Stream(right - left, bottom - top, components, (precision & 0x7F) + 1, precision > 0x7F)
+            return _Codestream(right - left, bottom - top, components, (precision & 0x7F) + 1, precision > 0x7F)
     elif content[:2] == b"\xff\xd8":
         if syntax not in JPEGLSTransferSyntaxes:
             layout = read_layout(content)
-            return _Stream(layout.width, layout.height, len(layout.components), layout.precision, layout=layout)
+            return _Codestream(layout.width, layout.height, len(layout.components), layout.precision, layout=layout)
         start = content.find(b"\xff\xf7")
         if start >= 0 and len(content) >= start + 10:
             precision, height, width, components = struct.unpack_from(">BHHB", content, start + 4)
-            return _Stream(width, height, components, precision)
+            return _Codestream(width, height, components, precision)
     raise ImageError("damaged", f"a frame is not {syntax.name}")
 
 

@@ -47,7 +47,7 @@ _UNWRITTEN = bytes(40)  # that arithmetic encoders leave out at the end of a seq
 
 
 @dataclass(frozen=True)
-class Layout:
+class JpegLayout:
     """The contents of the segments before a file's first scan."""
 
     process: int  # the marker of its frame
@@ -70,7 +70,7 @@ class Layout:
         return self.process not in (_PROGRESSIVE, _ARITHMETIC_PROGRESSIVE)
 
 
-def read_layout(data: bytes) -> Layout:
+def read_layout(data: bytes) -> JpegLayout:
     """Walk a file's segments up to its first scan, as ITU-T T.81, annex B, lays them out. Raises `ImageError`."""
     frame: tuple[int, int, int, int, tuple[tuple[int, int, int], ...]] | None = None
     exif = xmp = b""
@@ -94,7 +94,7 @@ def read_layout(data: bytes) -> Layout:
                 raise ImageError("damaged", "its pixels come before their size")
             whole = sorted(parts) == list(range(1, announced + 1))
             profile = b"".join(parts[number] for number in sorted(parts)) if whole else b"incomplete"
-            return Layout(*frame, position, exif, xmp, profile, adobe, jfif, tuple(tables), tuple(profile_parts))
+            return JpegLayout(*frame, position, exif, xmp, profile, adobe, jfif, tuple(tables), tuple(profile_parts))
         if marker == _END_OF_IMAGE:
             raise ImageError("damaged", "it ends before its pixels")
         if marker == _FRAME_OF_JPEG_LS:
@@ -132,7 +132,7 @@ def read_layout(data: bytes) -> Layout:
     raise ImageError("damaged", "it breaks off within its header")
 
 
-def which_picture(data: bytes, layout: Layout) -> str:
+def which_picture(data: bytes, layout: JpegLayout) -> str:
     """A note on which of several pictures behind one another is decoded, as in MPO; previews and maps are smaller.
 
     Between a scan's marker and its end no other file can begin.
@@ -147,7 +147,7 @@ def which_picture(data: bytes, layout: Layout) -> str:
     return f"picture 1 of {count}" if count > 1 else ""
 
 
-def load_jpeg(data: bytes, layout: Layout, width: int, height: int) -> tuple[Image.Image, str]:
+def load_jpeg(data: bytes, layout: JpegLayout, width: int, height: int) -> tuple[Image.Image, str]:
     """Decode a file in as much detail as `width` x `height` pixels of it, cut from the middle, can show.
 
     Returns the image in the mode L, RGB or CMYK (0 is no ink), not turned as its EXIF says, and what is to be said
@@ -182,14 +182,14 @@ def load_jpeg(data: bytes, layout: Layout, width: int, height: int) -> tuple[Ima
     raise ImageError("damaged", said.removeprefix("Corrupt JPEG data: "))
 
 
-def _named(layout: Layout) -> str:
+def _named(layout: JpegLayout) -> str:
     return (
         f"{_PROCESSES.get(layout.process, 'hierarchical')}, {layout.precision} bits a sample, "
         f"{len(layout.components)} components"
     )
 
 
-def jpeg_scale(layout: Layout, width: int, height: int) -> int:
+def jpeg_scale(layout: JpegLayout, width: int, height: int) -> int:
     """The scale that the decoder works at: 8, 4, 2 or 1 eighths.
 
     Twice the frame shows all that the frame can; of half the scale, whose small transforms come close to the mean of
@@ -206,7 +206,7 @@ def jpeg_scale(layout: Layout, width: int, height: int) -> int:
     return 4 if layout.width * layout.height > MAXIMUM_PIXELS and ratio >= 2 else 8
 
 
-def _strictly(data: bytes, layout: Layout, scaled: tuple[int, int]) -> Image.Image:
+def _strictly(data: bytes, layout: JpegLayout, scaled: tuple[int, int]) -> Image.Image:
     """Raises ValueError with the decoder's first complaint."""
     colours = {1: "GRAY", 3: "RGB", 4: "CMYK"}[len(layout.components)]
     if layout.process == LOSSLESS:
@@ -255,7 +255,7 @@ def _check_quantization(tables: bytes) -> None:
         position += 1 + size
 
 
-def check_sequential(data: bytes, layout: Layout) -> bytes:
+def check_sequential(data: bytes, layout: JpegLayout) -> bytes:
     """Check a JPEG of more than 8 bits a sample, whose decoders are lenient: scans, holes, and that it has its end.
 
     Returns the file, its scan header mended where sequential JPEG leaves no choice of what it should say. Raises
@@ -284,7 +284,7 @@ def check_end(data: bytes) -> None:
         raise ImageError("damaged", "it breaks off")
 
 
-def _check_scans(data: bytes, layout: Layout) -> None:
+def _check_scans(data: bytes, layout: JpegLayout) -> None:
     """A file of several scans: how many passes over all pixels they are, and whether they bring every coefficient.
 
     The decoder does not complain about missing scans: it shows as much as there is of a file cut between two of them.
@@ -316,7 +316,7 @@ def _check_scans(data: bytes, layout: Layout) -> None:
         raise ImageError("damaged", "some of its scans are missing")
 
 
-def _check_arithmetic(data: bytes, layout: Layout) -> None:
+def _check_arithmetic(data: bytes, layout: JpegLayout) -> None:
     """Raise `ImageError` where the decoder takes more zeros behind a sequential scan than encoders leave out.
 
     It takes them for as long as pixels are missing: ITU-T T.81, D.2.6. Of those that are left it complains. In
@@ -371,7 +371,7 @@ def _check_hole_in_scan(data: bytes, header: int, start: int, end: int, symbols:
         raise ImageError("damaged", f"zeros in place of pixels from byte {hole} on")
 
 
-def _samples(layout: Layout) -> int:
+def _samples(layout: JpegLayout) -> int:
     across = max(horizontal for _, horizontal, _ in layout.components) or 1
     down = max(vertical for *_, vertical in layout.components) or 1
     return sum(
@@ -380,7 +380,7 @@ def _samples(layout: Layout) -> int:
     )
 
 
-def _check_hole(data: bytes, layout: Layout) -> bytes:
+def _check_hole(data: bytes, layout: JpegLayout) -> bytes:
     """The file without padding in its scan; raises `ImageError` for a hole.
 
     If zeros replace a sequential file's coefficients, the decoder may recover after them without a complaint.
@@ -401,7 +401,7 @@ def _check_hole(data: bytes, layout: Layout) -> bytes:
     return padded
 
 
-def _end_of_scan(data: bytes, layout: Layout) -> int:
+def _end_of_scan(data: bytes, layout: JpegLayout) -> int:
     scan = layout.scan + 2
     found = _MARKER_IN_SCAN.search(data, scan + int.from_bytes(data[scan : scan + 2], "big"))
     return found.start() if found else len(data)
@@ -415,7 +415,7 @@ def _without_padding(data: bytes, end: int) -> bytes | None:
     return whole + (b"\0" if whole.endswith(b"\xff") else b"") + data[end:]
 
 
-def _zeros_are_empty_blocks(data: bytes, layout: Layout) -> bool:
+def _zeros_are_empty_blocks(data: bytes, layout: JpegLayout) -> bool:
     """Whether the shortest code, which is all zeros, stands for "nothing here" in each Huffman table of the scan.
 
     Lossless files have no tables for AC, and there it stands for "as predicted".
@@ -439,7 +439,7 @@ def _shortest_codes(data: bytes, tables: tuple[tuple[int, int], ...]) -> dict[in
     return symbols
 
 
-def _mended(data: bytes, layout: Layout, said: str) -> bytes | None:
+def _mended(data: bytes, layout: JpegLayout, said: str) -> bytes | None:
     """The file without what the decoder complains about, if that does not affect the pixels; else None."""
     mended = bytearray(data)
     if "Invalid SOS parameters for sequential JPEG" in said:  # of several years' Samsung phones

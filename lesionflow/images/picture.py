@@ -27,7 +27,7 @@ _XMP_ORIENTATION = re.compile(rb"""tiff:Orientation\s*(?:=\s*["']|>\s*)([0-9])""
 
 
 @dataclass(frozen=True)
-class Picture:
+class StoredImage:
     """A decoded image as stored in its file, with the file's metadata."""
 
     image: Image.Image
@@ -39,7 +39,7 @@ class Picture:
     gap: float = 2.0  # how many times the frame is averaged over whole pixels before it is scaled
 
 
-def fit(picture: Picture, height: int, width: int) -> tuple[np.ndarray, str]:
+def fit(picture: StoredImage, height: int, width: int) -> tuple[np.ndarray, str]:
     """Scale an image until it just covers the frame, and crop it evenly on both sides.
 
     Returns (height, width, 3) uint8, in sRGB, upright, and a note about the image, for reports.
@@ -106,7 +106,7 @@ def _exif_numbers(exif: bytes, directory: int | None = None) -> dict[int, int]:
     return numbers
 
 
-def _to_rgb(picture: Picture) -> tuple[Image.Image, str]:
+def _to_rgb(picture: StoredImage) -> tuple[Image.Image, str]:
     image = picture.image
     if image.mode.startswith("I;16"):  # Pillow would clip at 255 instead of scaling
         grey = (np.asarray(image) >> (picture.bits - 8)).astype(np.uint8)

@@ -38,7 +38,7 @@ from lesionflow.images.jpeg2000 import (
     with_channels_in_order,
 )
 from lesionflow.images.limits import TOO_MANY, check_brightness, check_pixels
-from lesionflow.images.picture import ON_ITS_SIDE, Picture, exif_orientation, joined
+from lesionflow.images.picture import ON_ITS_SIDE, StoredImage, exif_orientation, joined
 from lesionflow.images.png import (
     check_png,
     check_rows,
@@ -53,7 +53,7 @@ _WITHOUT_CODESTREAM = {b"ftbl": "in fragments", b"mhdr": "a document of several 
 _UNUSED = 16  # bytes of WebP and GIF; of whole files at most the last 1 to 4 are not needed
 
 
-def open_with_pillow(kind: str, data: bytes, width: int, height: int) -> Picture:
+def open_with_pillow(kind: str, data: bytes, width: int, height: int) -> StoredImage:
     """Decode the first frame of a file, in as much detail as its centre crop of `width` x `height` can show.
 
     kind: as `signatures.sniff` calls it. Raises `ImageError` where the file is damaged, too large or not decoded.
@@ -93,22 +93,22 @@ def open_with_pillow(kind: str, data: bytes, width: int, height: int) -> Picture
         if said := complaint(data, items):
             raise ImageError("damaged", said)
         if kind == "AVIF" and (part := clean_aperture(items, *image.size)):
-            return Picture(image.crop(part), _orientation(kind, data, image), profile, note)
+            return StoredImage(image.crop(part), _orientation(kind, data, image), profile, note)
     if screen and "transparency" not in image.info and screen != (0, 0, *image.size):
         # The area outside the first frame has no colour, and Pillow fills it with the first of the palette.
         part = image.convert("RGB").crop(screen)
         image = Image.new("RGB", image.size)
         image.paste(part, screen[:2])
-    return Picture(image, _orientation(kind, data, image), profile, note)
+    return StoredImage(image, _orientation(kind, data, image), profile, note)
 
 
-def _decode_jpeg2000(data: bytes, image: Any, width: int, height: int) -> Picture:
+def _decode_jpeg2000(data: bytes, image: Any, width: int, height: int) -> StoredImage:
     """Image: the file, opened; width, height: of the frame, which decides at what resolution it is decoded."""
     profile, note = header_box(data, b"colr", (2, 3))[3:], _which("JPEG 2000", data, image)
     sampled, bits = check_jpeg2000(data, image.mode, profile)
     if bits:
         check_pixels(*image.size)
-        return Picture(load_deep(data, bits), 1, profile, note)
+        return StoredImage(load_deep(data, bits), 1, profile, note)
     palette = palette_of(data)
     # Between two numbers of a palette lies another colour, not one between theirs.
     halvings = 0 if sampled or palette is not None else choose_resolution(image, data, width, height)
@@ -124,7 +124,7 @@ def _decode_jpeg2000(data: bytes, image: Any, width: int, height: int) -> Pictur
     if palette is not None:  # in which Pillow 13 drops repeated colours
         image = Image.fromarray(palette[np.minimum(image, len(palette) - 1)])
     image = with_channels_in_order(image, header_box(data, b"cdef"))
-    return Picture(image, _orientation("JPEG 2000", data, image), profile, note)
+    return StoredImage(image, _orientation("JPEG 2000", data, image), profile, note)
 
 
 def _which(kind: str, data: bytes, image: Any) -> str:

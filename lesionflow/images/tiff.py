@@ -18,7 +18,7 @@ from lesionflow.images.colour import calibration_note
 from lesionflow.images.jpeg import load_jpeg, read_layout
 from lesionflow.images.limits import MAXIMUM_PIXELS, TOO_MANY, check_pixels
 from lesionflow.images.native_libraries import libtiff_errors
-from lesionflow.images.picture import Picture, fit, joined
+from lesionflow.images.picture import StoredImage, fit, joined
 from lesionflow.images.quiet import quietly
 
 # Tags, of TIFF 6.0 and its supplements.
@@ -116,7 +116,7 @@ class _Page:
         )
 
 
-def open_tiff(data: bytes) -> Picture:
+def open_tiff(data: bytes) -> StoredImage:
     """Decode the image of a TIFF file: its first page that is neither the preview nor the mask of another.
 
     Raises `ImageError` where libtiff complains, bytes are missing, or the kind is not decoded.
@@ -136,7 +136,7 @@ def open_tiff(data: bytes) -> Picture:
         image = _load(data, page, {_EXTRA: 0})
         note = joined(note, "its alpha is 0 everywhere and was ignored")
     bits = page.first(_BITS, 1)
-    return Picture(image, 1, page.profile, note, bits, page.first(_PHOTOMETRIC, 0) == 0)
+    return StoredImage(image, 1, page.profile, note, bits, page.first(_PHOTOMETRIC, 0) == 0)
 
 
 def _which(page: _Page, pages: list[_Page]) -> str:
@@ -266,7 +266,7 @@ def _look_alike(data: bytes, first: _Page, second: _Page) -> bool:
     for page in (first, second):
         try:
             _check_strips(data, page)
-            pixels, _ = fit(Picture(_load(data, page)), 16, 16)
+            pixels, _ = fit(StoredImage(_load(data, page)), 16, 16)
         except ImageError:
             return False
         small.append(pixels.astype(float))
@@ -449,7 +449,7 @@ def _load(data: bytes, page: _Page, changes: dict[int, int] | None = None) -> Im
     if page.first(_FORMAT, 1) == _SIGNED:  # Pillow does not ask this for 8 bits
         raise ImageError("unsupported", f"{page.described}: numbers without a defined brightness; scale them to 8 bits")
     if page.first(_PHOTOMETRIC, 1) == 0 and page.first(_BITS, 1) == 16:
-        # Pillow supports such pixels in little-endian files only; `Picture.white_is_zero` has their meaning.
+        # Pillow supports such pixels in little-endian files only; `StoredImage.white_is_zero` has their meaning.
         changes = {_PHOTOMETRIC: 1}
     try:
         with quietly():

@@ -13,7 +13,7 @@ from PIL import Image
 from lesionflow.errors import ImageError
 from lesionflow.images.colour import adobe_rgb, named_profile, to_srgb
 from lesionflow.images.decode import decode
-from lesionflow.images.picture import Picture, fit
+from lesionflow.images.picture import StoredImage, fit
 from lesionflow.webapp.build import WORKER_FILES
 from tests.webapp.conftest import needs_browser, scripts
 
@@ -46,7 +46,7 @@ def test_scaling_and_cutting_are_pillows(
     orientations = [1, 5] if gap == 2.0 else [*range(1, 9)]
     found = blank.execute_script(program, content, width, height, orientations, *frame, gap)
     for orientation, each in zip(orientations, found, strict=True):
-        expected, _ = fit(Picture(Image.fromarray(pixels), orientation, gap=gap), frame[1], frame[0])
+        expected, _ = fit(StoredImage(Image.fromarray(pixels), orientation, gap=gap), frame[1], frame[0])
         assert np.array_equal(np.frombuffer(base64.b64decode(each), np.uint8).reshape(expected.shape), expected)
 
 
