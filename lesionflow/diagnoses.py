@@ -9,7 +9,7 @@ import hashlib
 import os
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from difflib import SequenceMatcher
 from functools import cached_property
@@ -210,6 +210,17 @@ class LabelSet:
             hint = self.suggestion(name) or did_you_mean(name, self.names)
             raise UsageError(f"{name!r} is not a diagnosis of {self.name}, which has {', '.join(self.names)}{hint}")
         return self.names.index(name)
+
+    def columns_of(self, other: LabelSet) -> list[int | None]:
+        """For each diagnosis its index in another set, by the words that mean it; None for one that is not there.
+
+        One that several of the other set count as is not there: no one of them means it.
+        """
+        meant = [
+            self.words.get(normalized(name)) or self.words.get(normalized(other.full_names[name]))
+            for name in other.names
+        ]
+        return [meant.index(name) if meant.count(name) == 1 else None for name in self.names]
 
     def is_like(self, other: LabelSet) -> bool:
         """Whether both have the same diagnoses, of the same kind and order; words and full names may differ."""
@@ -465,17 +476,53 @@ BINARY = LabelSet(
 
 BUILT_IN = {labels.name: labels for labels in (HAM10000, ISIC2019, PAD_UFES_20, BINARY)}
 
+
+def built_in_set(source: str) -> LabelSet | None:
+    """A built-in set by its name, or the part of one that has the diagnoses between commas: `bkl,mel,nv`.
+
+    A part leaves out images of the set's other diagnoses. Raises `UsageError` for one without a malignant or a benign
+    diagnosis.
+    """
+    names = source.split(",")
+    for whole in BUILT_IN.values() if len(names) > 1 else ():
+        if len(names) == len(set(names) & set(whole.names)):
+            kept = tuple(name for name in whole.names if name in names)
+            left = [name for name in whole.names if name not in names]
+            words = [word for name in left for word in (name, whole.full_names[name], *whole.aliases.get(name, ()))]
+            return LabelSet(
+                name=",".join(kept),
+                names=kept,
+                full_names={name: whole.full_names[name] for name in kept},
+                malignant=tuple(name for name in whole.malignant if name in kept),
+                not_to_miss=whole.not_to_miss if whole.not_to_miss in kept else "",
+                aliases={name: whole.aliases[name] for name in kept if name in whole.aliases},
+                others=(*whole.others, *words),
+                source=whole.source,
+            )
+    return BUILT_IN.get(source)
+
+
+def part_of_set(names: Iterable[str]) -> str:
+    """What names the part of a built-in set with these diagnoses, for advice; empty if there is no such part."""
+    try:
+        found = built_in_set(",".join(names))
+    except UsageError:
+        return ""
+    return found.name if found else ""
+
+
 _KEYS = ("name", "names", "malignant", "not_to_miss", "aliases", "others", "source")
 
 
 def read_label_set(source: str | os.PathLike[str]) -> LabelSet:
-    """Return a built-in label set by its name, or read one from a YAML file.
+    """Return a built-in label set by its name, or a part of one, or read one from a YAML file.
 
     Parameters
     ----------
     source : str
-        One of `BUILT_IN`, or a file with the keys `names` (short name: full name, in order) and `malignant` (a list),
-        and as wanted `name`, `not_to_miss`, `aliases` (short name: list of words), `others` (a list) and `source`.
+        What `built_in_set` knows, or a file with the keys `names` (short name: full name, in order) and `malignant` (a
+        list), and as wanted `name`, `not_to_miss`, `aliases` (short name: list of words), `others` (a list) and
+        `source`.
 
     Raises
     ------
@@ -485,13 +532,13 @@ def read_label_set(source: str | os.PathLike[str]) -> LabelSet:
         For one that describes no valid set; it says what is wrong.
     """
     source = location_text(source, "--diagnoses")
-    if source in BUILT_IN:
-        return BUILT_IN[source]
+    if known := built_in_set(source):
+        return known
     file = path_here(source, "--diagnoses")
     try:
         values = read_yaml(file, source)
     except MissingError as error:
-        hint = f"{did_you_mean(source, BUILT_IN)}; built in are {', '.join(BUILT_IN)}"
+        hint = f"{did_you_mean(source, BUILT_IN)}; built in are {', '.join(BUILT_IN)}, and parts, such as mel,nv"
         raise MissingError(f"{error}{hint}") from error
     needed = f"{source}: a label set needs the keys names and malignant; add them"
     if not isinstance(values, dict):

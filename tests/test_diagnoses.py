@@ -5,7 +5,16 @@ from pathlib import Path
 import pytest
 
 from lesionflow.datasets.label_words import read_label_words
-from lesionflow.diagnoses import _TRANSLATIONS, BUILT_IN, HAM10000, LabelSet, normalized, read_label_set
+from lesionflow.diagnoses import (
+    _TRANSLATIONS,
+    BINARY,
+    BUILT_IN,
+    HAM10000,
+    ISIC2019,
+    LabelSet,
+    normalized,
+    read_label_set,
+)
 from lesionflow.errors import MissingError, UsageError
 from lesionflow.tracking.runs import read_configuration_text
 from lesionflow.yaml_files import MAXIMUM_SETTINGS_BYTES
@@ -213,6 +222,40 @@ def test_a_set_that_is_not_there() -> None:
         read_label_set("binry")
     with pytest.raises(MissingError, match=f"built in are {', '.join(BUILT_IN)}"):
         read_label_set("isic2020")
+
+
+def test_some_diagnoses_of_a_built_in_set_are_a_set_that_leaves_the_others_out() -> None:
+    part = read_label_set("nv,mel,bkl")
+    assert part.names == ("bkl", "mel", "nv") and part.malignant == ("mel",) and part.not_to_miss == "mel"
+    assert part.name == "bkl,mel,nv" and read_label_set(part.name) == part
+    assert read_label_set("mel,nv").words["bkl"] == "" and read_label_set(",".join(HAM10000.names)).is_like(HAM10000)
+    assert part.words["melanocytic nevus"] == "nv" and part.words["basaliom"] == part.words["vasc"] == ""
+    assert read_label_set("ak,scc,nv").source == ISIC2019.source and not read_label_set("bcc,nv").not_to_miss
+
+
+@pytest.mark.parametrize(
+    ("source", "error", "message"),
+    [
+        ("bkl,nv", UsageError, "'bkl,nv': none is malignant"),
+        ("mel,bcc", UsageError, "all are malignant"),
+        ("mel,nevi", MissingError, "cannot be read.*ham10000.*and parts, such as mel,nv"),
+        ("mel,mel", MissingError, "cannot be read"),
+    ],
+)
+def test_a_part_that_is_no_set_is_one_line(source: str, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        read_label_set(source)
+
+
+def test_the_diagnoses_of_another_set_are_found_by_their_words() -> None:
+    own = LabelSet(
+        "own", ("nevus", "melanoma", "rest", "wart"),
+        {"nevus": "mole", "melanoma": "melanoma", "rest": "other", "wart": "wart"}, ("melanoma",),
+        aliases={"nevus": ("nv",), "rest": ("bkl", "df", "vasc")},
+    )  # fmt: skip
+    assert own.columns_of(HAM10000) == [5, 4, None, None]  # three of the seven count as rest
+    assert HAM10000.columns_of(HAM10000) == [*range(7)] and set(BINARY.columns_of(HAM10000)) == {None}
+    assert ISIC2019.columns_of(HAM10000) == [0, 1, 2, 3, 4, 5, None, 6]
 
 
 def test_doubled_names_are_refused() -> None:

@@ -27,7 +27,15 @@ from lesionflow.datasets.combined import check_every_diagnosis_trains, describe_
 from lesionflow.datasets.labelled import DEMO, LabelledImages, check_is_there
 from lesionflow.datasets.split import HELD_OUT, PARTS, Split
 from lesionflow.defaults import DEFAULT_NAME
-from lesionflow.errors import LesionflowError, RegistryError, StoreError, UsageError, add_to_message, enumerated
+from lesionflow.errors import (
+    LesionflowError,
+    RegistryError,
+    StoreError,
+    UsageError,
+    add_to_message,
+    enumerated,
+    first_few,
+)
 from lesionflow.evaluation.leaks import find_leak
 from lesionflow.evaluation.learning import History, learning_curves
 from lesionflow.evaluation.metrics import DECIDING
@@ -237,14 +245,14 @@ def _with_named_models(
     if begun:
         begun.check_named(digests)
     for option, model in models.items():
-        refitted = option == "start_from" and config.last_layer == "refitted"
-        if model.card.classes != config.label_set.names and not refitted:
-            others = f"has other diagnoses ({', '.join(model.card.classes)}) than {config.label_set.name}"
-            advice = "give a teacher with the same ones" if option == "teacher" else "give --last-layer refitted"
-            if set(model.card.classes) == set(config.label_set.names):
-                others = f"has the same diagnoses in another order than {config.label_set.name}"
-                advice = f"give --diagnoses a file that has them as {', '.join(model.card.classes)}, or {advice}"
-            raise UsageError(f"{option_name(option)}: {model.label} {others}; {advice}")
+        columns = zip(config.label_set.names, config.label_set.columns_of(model.card.labels), strict=True)
+        unknown = [name for name, column in columns if column is None]
+        if unknown and (option == "teacher" or config.last_layer == "kept"):
+            advice = "give a teacher that does" if option == "teacher" else "give --last-layer refitted"
+            raise UsageError(
+                f"{option_name(option)}: {model.label} does not know {first_few(unknown, 8)}, only "
+                f"{', '.join(model.card.classes)}; {advice}"
+            )
     if "start_from" in models:
         label, start = models["start_from"].label, models["start_from"].card
         width = start.training.get("width", config.width)
@@ -323,9 +331,12 @@ def _read_teaching(config: TrainingConfig, material: Material) -> Teaching | Non
         return None
     with opened(config.teacher, files=(*SCORING_FILES, TRAINED_ON_FILE, HASHES_FILE)) as resolved:
         source, images = _learnt_from(resolved, config, material), material.images
+        columns = np.array(images.label_set.columns_of(resolved.card.labels), dtype=np.int64)  # it knows all of them
         asked = np.arange(len(images.table)) if config.folds else material.split.train
         with show_status(f"{resolved.label}: predicting the training images", material.console):
             probabilities = averaged_answers(resolved.folder, images, asked, material.cache)
+    probabilities = probabilities[:, columns]  # of these diagnoses alone, as if there were no others
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
     return Teaching(probabilities, source)
 
 

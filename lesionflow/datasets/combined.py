@@ -22,7 +22,7 @@ from lesionflow.datasets.split import (
     lesions_and_patients,
     split_by_lesion,
 )
-from lesionflow.diagnoses import HAM10000, LabelSet
+from lesionflow.diagnoses import HAM10000, LabelSet, part_of_set
 from lesionflow.errors import DataError, counted, enumerated, first_few
 from lesionflow.images.duplicates import NEAR, VIEW, similar_pairs
 from lesionflow.images.pixel_cache import decoded_pixels
@@ -129,10 +129,10 @@ def check_every_diagnosis_trains(images: LabelledImages, split: Split) -> None:
     seen = set(images.table["dx"].iloc[split.train])
     if unseen := [name for name in images.label_set.names if name not in seen]:
         present = [name for name in images.label_set.names if name in seen]
+        fits = part_of_set(present) or "(a built-in set, or a YAML file)"
         raise DataError(
             f"no image of {first_few(unseen, 8)} to train on, only of {first_few(present, 8)}; name the diagnoses that "
-            "there are with --diagnoses (a built-in set, or a YAML file), or add images of the others with --data or "
-            "--extra"
+            f"there are with --diagnoses {fits}, or add images of the others with --data or --extra"
         )
 
 

@@ -228,7 +228,7 @@ def _quoted(word: str) -> str:
 def diagnoses_option(default: str | None = HAM10000.name, *, unset: str = "", group: str = "") -> Any:
     """The field `diagnoses` of a configuration; unset: what help shows if the default is None."""
     return option(
-        default, f"Label set: {', '.join(BUILT_IN)}, or your own YAML file.", kind=str,
+        default, f"Label set: {', '.join(BUILT_IN)}, some diagnoses of one (mel,nv), or your own YAML file.", kind=str,
         metavar="SET", completes=(*BUILT_IN, FILES), unset=unset, group=group,
     )  # fmt: skip
 

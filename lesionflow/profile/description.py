@@ -15,6 +15,7 @@ import numpy as np
 
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.split import HELD_OUT, PARTS, Split
+from lesionflow.diagnoses import part_of_set
 from lesionflow.errors import counted, first_few
 from lesionflow.images.duplicates import ALIKE, MAXIMUM_IMAGES, NEAR, grey, is_blank, perceptual_hashes
 from lesionflow.profile.attributes import (
@@ -254,9 +255,10 @@ def _about_copies(description: Description) -> Iterator[tuple[str, str]]:
         whose = f"lesions of {first_few(few)}" if few else "lesions, or patients, of a diagnosis"
         unfit.append(f"there are too few {whose} to split these images: three are needed")
     if missing := description.images.missing_diagnoses:
+        there = part_of_set(dx for dx in description.diagnoses if dx not in missing)
         unfit.append(
             f"no image of {first_few(missing, 8)}: training on these alone needs images of each diagnosis; name those "
-            "that there are with --diagnoses (a built-in set, or a YAML file)"
+            f"that there are with --diagnoses {there or '(a built-in set, or a YAML file)'}"
         )
     if (split := description.split) is not None:
         labels = description.images.labels

@@ -14,7 +14,7 @@ import numpy as np
 
 from lesionflow.datasets.label_words import diagnoses_option, labels_option
 from lesionflow.datasets.sampling import BALANCES, positive_shares
-from lesionflow.diagnoses import BUILT_IN, LabelSet, read_label_set
+from lesionflow.diagnoses import LabelSet, built_in_set, read_label_set
 from lesionflow.errors import UsageError, did_you_mean
 from lesionflow.model.files import PRETRAINED
 from lesionflow.options import FILES, FOLDERS, MODELS, SEPARATOR, Config, option, option_name, read_option
@@ -367,7 +367,7 @@ def settings_text(config: TrainingConfig, names: Mapping[str, str], about: str) 
         if named not in (IMAGENET, PRETRAINED):  # nor an address, which is no path that is there
             path = path_here(named, option_name(name))
             values |= {name: str(path.absolute())} if path.exists() else {}
-    if config.diagnoses not in BUILT_IN:
+    if not built_in_set(config.diagnoses):
         values["diagnoses"] = str(path_here(config.diagnoses, "--diagnoses").absolute())
     for name, given in (("data", config.data_sets), ("extra", config.extra_sets)):
         whole = [path if path == "demo" else str(path_here(path, f"--{name}").absolute()) for path in given]

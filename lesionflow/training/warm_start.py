@@ -41,23 +41,28 @@ class Start:
     weights: Sequence[np.ndarray]
     keep_last_layer: bool = True
     without_statistics: bool = False  # whether batch normalisation's are not known
-    without_last_layer: bool = False  # of other diagnoses; it is left out of the weights, and has to be fitted
+    unknown: tuple[int, ...] = ()  # the diagnoses that its last layer did not know, whose weights are 0
 
 
 def read_start(folder: Path, *, keep_last_layer: bool, label_set: LabelSet = HAM10000) -> Start:
-    """The weights of a bundle, without its last layer where that is of other diagnoses.
+    """The weights of a bundle, with a last layer of the diagnoses of a label set.
 
     Raises `BundleError` where the bundle is altered.
     """
     card, graph = read_bundle(folder)  # which checks the Keras file, where it is there
-    others = card.classes != label_set.names
     if KERAS_FILE not in card.digests or not (folder / KERAS_FILE).exists():
         weights, without_statistics = read_weights(card, graph), True
     else:
         loaded = keras.saving.load_model(folder / KERAS_FILE, compile=False)
         weights, without_statistics = loaded.get_weights(), False
-    kept = weights[: -len(LAST_LAYER)] if others else weights
-    return Start(kept, keep_last_layer, without_statistics, without_last_layer=others)
+    *others, kernel, bias = weights
+    columns = label_set.columns_of(card.labels)
+    own = np.zeros((len(kernel) + 1, len(columns)), np.float32)  # the bias below the kernel
+    for index, column in enumerate(columns):
+        if column is not None:
+            own[:-1, index], own[-1, index] = kernel[:, column], bias[column]
+    unknown = tuple(index for index, column in enumerate(columns) if column is None)
+    return Start([*others, own[:-1], own[-1]], keep_last_layer, without_statistics, unknown)
 
 
 def start_from(
@@ -71,12 +76,10 @@ def start_from(
     if start is None:
         set_imagenet_weights(network, imagenet_weights(network.name))
     else:
-        fresh = network.get_layer("logits").get_weights() if start.without_last_layer else []
-        weights = [*start.weights, *fresh]
         shapes = [tuple(variable.shape) for variable in network.weights]
-        if shapes != [array.shape for array in weights]:
+        if shapes != [array.shape for array in start.weights]:
             raise TrainingError("--start-from: the weights are of another network; give the --model and --width of it")
-        network.set_weights(weights)
+        network.set_weights(start.weights)
         if start.without_statistics:
             take_statistics(network, store.look_up(rows[np.linspace(0, len(rows) - 1, STATISTICS_OF, dtype=int)]))
     # The last layer is fitted to features as they are in use; in training they are normalised by the batch. Both have
@@ -85,13 +88,18 @@ def start_from(
     if network.name in PUBLISHED:
         freeze_early_stages(network)
     if start is None or not start.keep_last_layer:
-        _fit_last_layer(network, store, rows, labels, balance, knows=start is not None and not start.without_last_layer)
+        _fit_last_layer(network, store, rows, labels, balance, start.unknown if start else None)
 
 
 def _fit_last_layer(
-    network: keras.Model, store: PixelStore, rows: np.ndarray, labels: np.ndarray, balance: str, knows: bool
+    network: keras.Model,
+    store: PixelStore,
+    rows: np.ndarray,
+    labels: np.ndarray,
+    balance: str,
+    unknown: Sequence[int] | None,
 ) -> None:
-    """Knows: whether the last layer knows these diagnoses already, so that it moves no farther than images ask for."""
+    """Unknown: the diagnoses that the last layer does not know; of others it moves no farther than images ask for."""
     if len(np.unique(labels)) < 2:
         return
     features = _features(network, store, rows)  # (images, 1280)
@@ -100,15 +108,28 @@ def _fit_last_layer(
     weights = shares(labels, balance, len(bias))[labels] / counts[labels] * len(labels)
     mean, spread = features.mean(axis=0), features.std(axis=0) + 1e-3
     columns, scaled, shifted = (features - mean) / spread, kernel * spread[:, None], bias + mean @ kernel
-    kernel, bias = (_moved if knows else _fitted)(columns, scaled, shifted, labels, weights)
+    if unknown is None or len(unknown) == len(bias):
+        kernel, bias = _fitted(columns, scaled, shifted, labels, weights)
+    else:
+        inverse_penalties = np.full(len(bias), INVERSE_PENALTY_OF_MOVES)
+        inverse_penalties[list(unknown)] = INVERSE_PENALTY
+        kernel, bias = _moved(columns, scaled, shifted, labels, weights, inverse_penalties)
     kernel = kernel / spread[:, None]
     network.get_layer("logits").set_weights([kernel, bias - mean @ kernel])
 
 
 def _moved(
-    columns: np.ndarray, kernel: np.ndarray, bias: np.ndarray, labels: np.ndarray, weights: np.ndarray
+    columns: np.ndarray,
+    kernel: np.ndarray,
+    bias: np.ndarray,
+    labels: np.ndarray,
+    weights: np.ndarray,
+    inverse_penalties: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Kernel and bias of the greatest likelihood less a penalty on how far the kernel moves from what it was."""
+    """Kernel and bias of the greatest likelihood less penalties on how far the kernel moves from what it was.
+
+    inverse_penalties: (diagnoses,).
+    """
     from scipy.optimize import minimize
     from scipy.special import log_softmax
 
@@ -117,7 +138,7 @@ def _moved(
     def loss(moves: np.ndarray) -> tuple[float, np.ndarray]:
         by, offset = np.split(moves.reshape(-1, len(bias)), [len(kernel)])  # (features, diagnoses), (1, diagnoses)
         logarithms = log_softmax(before + columns @ by + offset, axis=1)
-        penalised = by / INVERSE_PENALTY_OF_MOVES  # the bias moves without a penalty
+        penalised = by / inverse_penalties  # the bias moves without a penalty
         value = (penalised * by).sum() / 2 - (weights * logarithms[np.arange(len(labels)), labels]).sum()
         wrong = (np.exp(logarithms) - truth) * weights[:, None]
         return float(value), np.vstack([penalised + columns.T @ wrong, wrong.sum(axis=0)]).ravel()

@@ -201,7 +201,7 @@ def test_a_table_that_lacks_diagnoses_of_the_set_is_refused_before_any_run(
     result = invoke("train", "--data", str(tmp_path / "two.csv"), "--cache", str(tmp_path / "cache"), *QUICK)
     told = error_line(result)
     assert result.exit_code == 1 and "no image of akiec, bcc, bkl, df, vasc to train on" in told
-    assert "only of mel, nv;" in told and "--diagnoses" in told
+    assert "only of mel, nv;" in told and "--diagnoses mel,nv," in told
     assert len(mlflow.search_runs(experiment_names=["lesionflow"])) == before
 
 

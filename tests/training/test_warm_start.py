@@ -1,14 +1,18 @@
+import dataclasses
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
 
 from lesionflow.datasets.sampling import shares
+from lesionflow.diagnoses import ISIC2019, read_label_set
 from lesionflow.errors import TrainingError
 from lesionflow.training import normalisation
 from lesionflow.training.imagenet import imagenet_weights
 from lesionflow.training.networks import build_network
 from lesionflow.training.pixel_store import PixelStore
-from lesionflow.training.warm_start import Start, start_from
+from lesionflow.training.warm_start import Start, read_start, start_from
 
 SIZE = 32
 
@@ -113,6 +117,32 @@ def test_a_diagnosis_without_images_keeps_what_its_last_layer_knows() -> None:
     before, after = (each.get_layer("logits").get_weights()[0] for each in (earlier, network))
     distances = np.linalg.norm(after - before, axis=0)  # (diagnoses,)
     assert 0 < distances[[3, 6]].max() < distances[[0, 1, 2, 4, 5]].min()
+
+
+def test_what_a_bundle_knows_of_other_diagnoses_is_in_its_columns(bundle: Path) -> None:
+    seven, own = read_start(bundle, keep_last_layer=True), read_label_set("mel,bkl")
+    some = read_start(bundle, keep_last_layer=True, label_set=own)
+    for all_of_them, of_two in zip(seven.weights[-2:], some.weights[-2:], strict=True):
+        np.testing.assert_array_equal(of_two, all_of_them[..., [2, 4]])
+    assert some.unknown == ()
+    eight = read_start(bundle, keep_last_layer=False, label_set=ISIC2019)
+    assert eight.unknown == (6,) and not eight.weights[-2][:, 6].any()
+
+
+def test_diagnoses_that_a_last_layer_does_not_know_are_fitted_and_the_others_hardly_move() -> None:
+    labels = np.arange(56) % 7
+    rows, pixels = np.arange(56, dtype=np.int32), coloured(labels)
+    knowing, unknown = build_network("vgg", SIZE, SIZE), (2, 6)
+    for _ in range(6):  # until it tells all seven apart
+        start_from(Start(knowing.get_weights(), False), knowing, PixelStore(pixels, rows), rows, labels, "none")
+    kernel, bias = (array.copy() for array in knowing.get_weights()[-2:])
+    kernel[:, unknown], bias[list(unknown)] = 0, 0
+    network, start = build_network("vgg", SIZE, SIZE), Start([*knowing.get_weights()[:-2], kernel, bias], False)
+    start_from(dataclasses.replace(start, unknown=unknown), network, PixelStore(pixels, rows), rows, labels, "none")
+    logits = np.asarray(network(pixels.astype(np.float32), training=False))
+    assert (logits.argmax(axis=1) == labels).mean() > 0.9
+    moved = np.linalg.norm(network.get_weights()[-2] - kernel, axis=0)  # (diagnoses,)
+    assert moved[list(unknown)].min() > 2 * np.delete(moved, unknown).max()
 
 
 def test_weights_of_another_network_are_refused() -> None:
