@@ -64,6 +64,7 @@ def make_bundle(folder: Path, network: str = "cnn", side: int = 64, width: float
         "from lesionflow.model.card import Card\n"
         "from lesionflow.training.export.onnx import write_bundle\n"
         "from lesionflow.datasets.split import Split\n"
+        "from lesionflow.training.fit import Examples\n"
         "from lesionflow.training.networks import build_network\n"
         "folder, network = pathlib.Path(sys.argv[1]), sys.argv[2]\n"
         "side, width = int(sys.argv[3]), float(sys.argv[4])\n"
@@ -72,7 +73,7 @@ def make_bundle(folder: Path, network: str = "cnn", side: int = 64, width: float
         "rows = numpy.arange(56)\n"
         "pixels = numpy.random.default_rng(0).integers(0, 256, (56, side, side, 3), numpy.uint8)\n"
         "split = Split(rows[:42], rows[42:49], rows[49:], 0, (0.75, 0.125, 0.125), '')\n"
-        "write_bundle(folder, build_network(network, side, side, width), card, pixels, rows % 7, split)\n"
+        "write_bundle(folder, build_network(network, side, side, width), card, Examples(pixels, rows % 7, split))\n"
     )
     command = [sys.executable, "-c", program, str(folder), network, str(side), str(width)]
     subprocess.run(command, env=environment(), check=True)

@@ -250,11 +250,11 @@ def test_a_new_network_is_a_function_and_a_line_of_settings(monkeypatch: pytest.
     asked = config.TrainingConfig(
         model="separable", epochs=1, image_size=16, batch_size=16, augmentation=0, averaging=0
     )
-    pixels, labels, split = coloured()
-    fitted = fit.fit(asked.resolved("separable", "quick"), fit.Examples(pixels, labels, split))
+    examples = fit.Examples(*coloured())
+    fitted = fit.fit(asked.resolved("separable", "quick"), examples)
     assert len(fitted.history) == 1 and fitted.network.name == "separable"
     card = dataclasses.replace(CARD, network="separable")
-    written = write_bundle(tmp_path / "bundle", fitted.network, card, pixels, labels, split)
+    written = write_bundle(tmp_path / "bundle", fitted.network, card, examples)
     assert written.training["export_difference"] < 1e-4
     logits = np.asarray(networks.build_network("separable", 33, 57)(np.ones((2, 33, 57, 3))))
     assert logits.shape == (2, 7) and np.isfinite(logits).all()

@@ -59,7 +59,7 @@ from lesionflow.tracking.resume import (
 )
 from lesionflow.tracking.runs import CircuitBreaker, package_versions
 from lesionflow.training.config import TrainingConfig
-from lesionflow.training.finalize import MODEL_CARD_FILE, answers_on_test, finalize_model, history_of
+from lesionflow.training.finalize import MODEL_CARD_FILE, Training, answers_on_test, finalize_model, history_of
 
 if TYPE_CHECKING:
     from lesionflow.training.checkpoint import Checkpoint, EpochResult
@@ -211,21 +211,20 @@ def train_network(
     Raises a `LesionflowError`; if the model cannot be registered, it says where it is kept and which command
     registers it.
     """
-    name, console, images, split = config.model, material.console, material.images, material.split
+    name, console, split = config.model, material.console, material.split
     fitted, examples = fit_network(config, run_id, material, split, name)
     history, card = history_of(fitted), card_of(config, material, split, fitted)
     if folds:
         told = {"cross_validated_images": folds.images, "cross_validated_lesions": folds.lesions}
         card = dataclasses.replace(card, training=card.training | told)
+    before = [source.trained_on for source in material.sources if source.trained_on]
     with (
         new_objects_collected(),
         _kept_if_it_fails(name, run_id, console) as left,
         show_status(f"{name}: exporting", console) as status,
     ):
         finished = finalize_model(
-            left / BUNDLE, fitted, card, config, images, examples,
-            hashes=material.hashes,
-            trained_before=[source.trained_on for source in material.sources if source.trained_on],
+            left / BUNDLE, fitted, card, Training(config, material.images, examples, material.hashes, before),
             cross_validated=folds.metrics if folds else {},
             progress=lambda doing: status(f"{name}: {doing}"),
         )  # fmt: skip
@@ -284,7 +283,7 @@ def _answers_of_fold(
     fitted, examples = fit_network(config, run_id, material, split, title)
     with show_status(f"{title}: measuring", material.console), temporary_folder() as folder:
         card = card_of(config, material, split, fitted)
-        said = answers_on_test(folder / "bundle", fitted, card, config, material.images, examples)
+        said = answers_on_test(folder / "bundle", fitted, card, Training(config, material.images, examples))
     tracking.log_arrays(ANSWERS_FILE, said.arrays())
     tracking.log_estimates("test", measure(said, resamples=100), said.label_set)
     delete_checkpoints(run_id)

@@ -52,6 +52,18 @@ STABILITY_IMAGES = 100
 
 
 @dataclass(frozen=True)
+class Training:
+    """What a network was trained on, and how."""
+
+    config: TrainingConfig
+    images: LabelledImages
+    examples: Examples  # of the images
+    hashes: np.ndarray | None = None  # of the images, (images, 4) uint64
+    # What the bundles of models that training built on tell of their training images.
+    trained_before: Sequence[dict[str, np.ndarray]] = ()
+
+
+@dataclass(frozen=True)
 class FinalizedModel:
     """A bundle on disk, and what its evaluations found."""
 
@@ -64,30 +76,25 @@ def finalize_model(
     folder: Path,
     fitted: Fitted,
     card: Card,
-    config: TrainingConfig,
-    images: LabelledImages,
-    examples: Examples,
-    hashes: np.ndarray | None = None,
-    trained_before: Sequence[dict[str, np.ndarray]] = (),
+    training: Training,
     cross_validated: Mapping[str, Estimate] = MappingProxyType({}),
     progress: Callable[[str], None] = lambda doing: None,
 ) -> FinalizedModel:
     """Export a network, calibrate it on the validation part, measure it on every part and write its model card.
 
-    card: what is known before; examples: what was trained on, of `images`; hashes: of the images, (images, 4) uint64;
-    trained_before: what the bundles of models that training built on tell of their training images; cross_validated:
-    metrics of others that were trained likewise. What is measured is the exported bundle, not Keras: this is what will
-    score. The test part is looked at here, once, when nothing is left to choose.
+    card: what is known before; cross_validated: metrics of others that were trained likewise. What is measured is the
+    exported bundle, not Keras: this is what will score. The test part is looked at here, once, when nothing is left to
+    choose.
     """
-    split, pixels = examples.split, examples.pixels
+    images, split, pixels = training.images, training.examples.split, training.examples.pixels
     history = history_of(fitted)
     progress("exporting")
-    card = write_bundle(folder, fitted.network, card, pixels, examples.labels, split, mirrored=config.mirrored)
+    card = write_bundle(folder, fitted.network, card, training.examples, mirrored=training.config.mirrored)
     progress("calibrating")
-    card, outputs = _calibrate(folder, card, config, images, examples)
+    card, outputs = _calibrate(folder, card, training)
     predictor = load_predictor(folder, threads=1)
     progress("train: measuring")
-    metrics = {"train": _measure_training(predictor, images, examples)}
+    metrics = {"train": _measure_training(predictor, training)}
     evaluations = {}
     for part in HELD_OUT:
         known = history
@@ -109,11 +116,14 @@ def finalize_model(
         metrics[part] = dict(evaluations[part].metrics)
     card = write_arrays(folder, card, VALIDATION_FILE, evaluations["validation"].predictions.arrays())
     seen = trained_on(images.table, split.train)
-    for before in trained_before:
+    for before in training.trained_before:
         seen = {name: np.union1d(values, before[name]) for name, values in seen.items()}
     card = write_arrays(folder, card, TRAINED_ON_FILE, seen)
-    if hashes is not None:
-        looks = [hashes[split.train], *(before[HASHES] for before in trained_before if HASHES in before)]
+    if training.hashes is not None:
+        looks = [
+            training.hashes[split.train],
+            *(before[HASHES] for before in training.trained_before if HASHES in before),
+        ]
         card = write_arrays(folder, card, HASHES_FILE, {HASHES: np.unique(np.concatenate(looks), axis=0)})
     if moved := evaluations["test"].stability:
         metrics[STABILITY] = moved.metrics()
@@ -135,14 +145,11 @@ def kept_model_card(bundle: Path) -> str:
     return re.sub(r"\A---\n.*?\n---\s+", "", text, flags=re.DOTALL)
 
 
-def answers_on_test(
-    folder: Path, fitted: Fitted, card: Card, config: TrainingConfig, images: LabelledImages, examples: Examples
-) -> LabelledPredictions:
+def answers_on_test(folder: Path, fitted: Fitted, card: Card, training: Training) -> LabelledPredictions:
     """Predictions of a network for the test part, exported and calibrated as by `finalize_model`."""
-    split, labels = examples.split, examples.labels
-    card = write_bundle(folder, fitted.network, card, examples.pixels, labels, split, mirrored=config.mirrored)
-    _calibrate(folder, card, config, images, examples)
-    return _answers(load_predictor(folder, threads=1), images, examples, split.test)
+    card = write_bundle(folder, fitted.network, card, training.examples, mirrored=training.config.mirrored)
+    _calibrate(folder, card, training)
+    return _answers(load_predictor(folder, threads=1), training, training.examples.split.test)
 
 
 def history_of(fitted: Fitted) -> History:
@@ -150,9 +157,7 @@ def history_of(fitted: Fitted) -> History:
     return History([result.metrics for result in fitted.history], fitted.best_epoch)
 
 
-def _calibrate(
-    folder: Path, card: Card, config: TrainingConfig, images: LabelledImages, examples: Examples
-) -> tuple[Card, Outputs]:
+def _calibrate(folder: Path, card: Card, training: Training) -> tuple[Card, Outputs]:
     """Fit the calibrations of a single pass and of the average over flips and turns, and add them to the card.
 
     Returns the card, and what the network put out at one look at each validation image.
@@ -160,6 +165,7 @@ def _calibrate(
     Diagnoses are as frequent as in the training part, without what only trains: that comes from elsewhere. The average
     is taken of some of the images, as it costs several times as much; what all of them say of one look is carried over.
     """
+    config, images, examples = training.config, training.images, training.examples
     labels, split, pixels = examples.labels, examples.split, examples.pixels
     measured_like = split.train
     if "extra" in images.table.columns:
@@ -189,22 +195,20 @@ def _calibrate(
     return write_card(folder, dataclasses.replace(card, calibrations=calibrations)), single
 
 
-def _measure_training(predictor: Predictor, images: LabelledImages, examples: Examples) -> dict[str, Estimate]:
+def _measure_training(predictor: Predictor, training: Training) -> dict[str, Estimate]:
     """The metrics of the training part, or of as many of its lesions as have `MOST_TRAINING_IMAGES`."""
-    split = examples.split
-    lesions = images.table["lesion_id"].to_numpy()[split.train]
+    split = training.examples.split
+    lesions = training.images.table["lesion_id"].to_numpy()[split.train]
     names, lesion_of, counts = np.unique(lesions, return_inverse=True, return_counts=True)
     order = np.random.default_rng(split.seed).permutation(len(names))
     chosen = np.zeros(len(names), dtype=bool)
     chosen[order[np.cumsum(counts[order]) <= max(MOST_TRAINING_IMAGES, counts[order[0]])]] = True
-    said = _answers(predictor, images, examples, split.train[chosen[lesion_of]])
+    said = _answers(predictor, training, split.train[chosen[lesion_of]])
     return measure(said, resamples=TRAINING_RESAMPLES)
 
 
-def _answers(
-    predictor: Predictor, images: LabelledImages, examples: Examples, members: np.ndarray
-) -> LabelledPredictions:
-    table = images.table.iloc[members]
+def _answers(predictor: Predictor, training: Training, members: np.ndarray) -> LabelledPredictions:
+    examples, table = training.examples, training.images.table.iloc[members]
     return with_labels(
         predictor.predict_many(examples.pixels, members),
         table["image_id"].to_numpy(), table["lesion_id"].to_numpy(), examples.labels[members],

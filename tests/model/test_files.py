@@ -14,6 +14,7 @@ from lesionflow.model.card import Calibration, Card, read_card, write_card
 from lesionflow.model.files import read_arrays, read_bundle, write_arrays
 from lesionflow.training.export import onnx as export_module
 from lesionflow.training.export.onnx import write_bundle
+from lesionflow.training.fit import Examples
 from lesionflow.training.networks import build_network
 
 CARD = Card("cnn", 16, 16, "made up", "digest", True, "split", 0, (0.7, 0.15, 0.15))
@@ -24,7 +25,7 @@ SPLIT = Split(np.arange(14), np.arange(14, 18), np.arange(18, 21), 0, (0.7, 0.15
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     network = build_network("cnn", 16, 16)
-    written = write_bundle(tmp_path / "bundle", network, CARD, SAMPLES, LABELS, SPLIT)
+    written = write_bundle(tmp_path / "bundle", network, CARD, Examples(SAMPLES, LABELS, SPLIT))
     card, graph = read_bundle(tmp_path / "bundle")
     assert card == written and len(card.digest) == 64
     assert graph == (tmp_path / "bundle" / "model.onnx").read_bytes()
@@ -45,7 +46,7 @@ def test_an_export_that_differs_from_keras_fails(tmp_path: Path, monkeypatch: py
     network = build_network("vgg", 16, 16)
     network.get_layer("logits").kernel.assign(3 * network.get_layer("logits").kernel)
     with pytest.raises(TrainingError, match="differs from Keras"):
-        write_bundle(tmp_path / "bundle", network, CARD, SAMPLES, LABELS, SPLIT)
+        write_bundle(tmp_path / "bundle", network, CARD, Examples(SAMPLES, LABELS, SPLIT))
     assert not (tmp_path / "bundle" / "card.json").exists()
 
 

@@ -40,7 +40,7 @@ fitted = fit(*given, checkpoints=Checkpoints(kept.append))
 assert list(dict.fromkeys(sizes)) == [(24, 24), (32, 32)]  # the step is compiled for each
 assert fit(*given, checkpoints=Checkpoints(last=kept[0])).history == fitted.history
 card = Card(name, 32, 32, "made up", "", True, "", 0, (0.6, 0.2, 0.2))
-write_bundle(folder, fitted.network, card, pixels, np.arange(64) % 7, split)
+write_bundle(folder, fitted.network, card, given[1])
 assert all(np.isfinite(list(result.metrics.values())).all() for result in fitted.history)
 print(len(fitted.history), read_bundle(folder)[0].network)
 """

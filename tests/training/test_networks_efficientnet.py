@@ -138,7 +138,7 @@ def test_arrays_of_another_network_are_refused(weights: dict[str, np.ndarray]) -
 
 
 @pytest.fixture(scope="module")
-def fitted() -> tuple[Fitted, dict[str, np.ndarray], dict[str, np.ndarray], tuple[np.ndarray, np.ndarray, Split]]:
+def fitted() -> tuple[Fitted, dict[str, np.ndarray], dict[str, np.ndarray], Examples]:
     """A short fit, the weights that it began and ended with, and what it was fitted to: images that are not square."""
     generator = np.random.default_rng(0)
     labels = np.arange(70) % 7
@@ -156,8 +156,8 @@ def fitted() -> tuple[Fitted, dict[str, np.ndarray], dict[str, np.ndarray], tupl
         # Compiling takes half a minute, a few steps as they come take seconds.
         patch.setattr(fitting.keras.Model, "compile", functools.partialmethod(keras.Model.compile, run_eagerly=True))
         config = TrainingConfig(epochs=1, batch_size=16, learning_rate=1e-2)
-        done = fit(config.resolved("efficientnet", "quick"), Examples(pixels, labels, split))
-    return done, began, _by_name(done.network), (pixels, labels, split)
+        done = fit(config.resolved("efficientnet", "quick"), examples := Examples(pixels, labels, split))
+    return done, began, _by_name(done.network), examples
 
 
 def _by_name(network: keras.Model) -> dict[str, np.ndarray]:
@@ -176,8 +176,8 @@ def test_frozen_stages_do_not_change_and_all_others_do(fitted: tuple, weights: d
 
 
 def test_a_fitted_network_is_exported_to_a_bundle(fitted: tuple, tmp_path: Path) -> None:
-    done, _, _, (pixels, labels, split) = fitted
-    card = Card("efficientnet", 33, 50, "made up", "", True, "", 0, split.fractions)
-    card = write_bundle(tmp_path / "bundle", done.network, card, pixels, labels, split)
+    done, _, _, examples = fitted
+    card = Card("efficientnet", 33, 50, "made up", "", True, "", 0, examples.split.fractions)
+    card = write_bundle(tmp_path / "bundle", done.network, card, examples)
     assert 0 <= card.training["export_difference"] < 1e-4
     assert read_bundle(tmp_path / "bundle")[0].network == "efficientnet"

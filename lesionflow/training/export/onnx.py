@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import keras
     import onnx
 
-    from lesionflow.datasets.split import Split
+    from lesionflow.training.fit import Examples
 
 PARITY_TOLERANCE = 1e-4  # largest difference of a probability between the exported graph and Keras
 PARITY_SAMPLES = 32
@@ -39,28 +39,26 @@ def write_bundle(
     folder: Path,
     network: keras.Model,
     card: Card,
-    pixels: np.ndarray,
-    labels: np.ndarray,
-    split: Split,
+    examples: Examples,
     *,
     mirrored: bool = False,
 ) -> Card:
     """Export a trained network and its card into a new folder; returns the card with digests.
 
-    pixels: (images, height, width, 3) uint8; labels: (images,). The network's weights are rounded, in place, to what
-    the graph stores. The graph has to agree with Keras on images of the validation part, and learns from the training
-    part what is familiar. mirrored: the graph averages over each image and its mirror image. Raises `TrainingError`
-    where a probability differs by `PARITY_TOLERANCE` or more.
+    examples: what it was trained on. The network's weights are rounded, in place, to what the graph stores. The graph
+    has to agree with Keras on images of the validation part, and learns from the training part what is familiar.
+    mirrored: the graph averages over each image and its mirror image. Raises `TrainingError` where a probability
+    differs by `PARITY_TOLERANCE` or more.
     """
     folder.mkdir(parents=True)
     round_weights(network)
     network.save(folder / KERAS_FILE)
     _export(network, folder)
-    add_distance(folder / ONNX_FILE, pixels, labels, split.train)
+    add_distance(folder / ONNX_FILE, examples.pixels, examples.labels, examples.split.train)
     if mirrored:
         average_mirrored(folder / ONNX_FILE)
     _store_halves(folder / ONNX_FILE)
-    samples = np.asarray(pixels[split.validation[:PARITY_SAMPLES]])
+    samples = np.asarray(examples.pixels[examples.split.validation[:PARITY_SAMPLES]])
     difference = _largest_difference(network, (folder / ONNX_FILE).read_bytes(), samples, mirrored)
     if not difference < PARITY_TOLERANCE:  # so written, a NaN fails too
         raise TrainingError(
