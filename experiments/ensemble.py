@@ -34,7 +34,7 @@ def average(members: Sequence[LabelledPredictions], prior: np.ndarray) -> Labell
     first = members[0]
     said = np.mean([equal_frequencies(member.probabilities, prior) for member in members], axis=0)  # (images, 7)
     logits, nowhere = np.log(said), np.full(len(said), np.nan)  # no distances: who is referred is not asked here
-    calibration = fit_calibration(logits, nowhere, first.labels, np.full_like(prior, 1 / len(prior)), prior)
+    calibration = fit_calibration((logits, nowhere), first.labels, np.full_like(prior, 1 / len(prior)), prior)
     decided = decide(logits, nowhere, calibration, tuple(prior))
     return with_labels(decided, first.image_ids, first.lesion_ids, first.labels)
 

@@ -80,7 +80,7 @@ def measure_on_validation(
     prior = positive_shares(labels[split.train], "none", len(HAM10000))
     nowhere = np.full(len(logits), np.nan)  # no distances: who is referred is not asked here
     calibration = fit_calibration(
-        logits, nowhere, labels[split.validation], config.believed_prior(labels[split.train], len(HAM10000)), prior
+        (logits, nowhere), labels[split.validation], config.believed_prior(labels[split.train], len(HAM10000)), prior
     )
     said = decide(logits, nowhere, calibration, tuple(prior))
     return measure(

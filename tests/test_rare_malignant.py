@@ -49,7 +49,7 @@ def calibrated(labels: np.ndarray, split: Split, skill: float, part: str = "vali
     prior = positive_shares(labels[train], "none", 2)
     unknown = np.full(ROWS, np.nan)
     logits = answers(labels, skill, seed=2)
-    fitted = fit_calibration(logits[members], unknown[members], labels[members], believed, prior, label_set=BINARY)
+    fitted = fit_calibration((logits[members], unknown[members]), labels[members], believed, prior, label_set=BINARY)
     members = split.part(part)
     said = decide(logits[members], unknown[members], fitted, tuple(prior), BINARY)
     return with_labels(said, IDS[members], IDS[members], labels[members])

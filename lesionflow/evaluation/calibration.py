@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -20,6 +20,7 @@ from lesionflow.evaluation.measure import expected_calibration_error
 from lesionflow.model.card import Calibration, Estimate
 from lesionflow.model.decision import decide, softmax
 from lesionflow.model.prediction import LabelledPredictions
+from lesionflow.model.predictor import Outputs
 
 PULL = 10.0  # by cross-validation over lesions of both networks: 0 to 100 differ by 0.002 in log loss
 TEMPERATURE_PULL = 1.0  # of its logarithm towards 0: where no validation image is called wrong, likelihood wants 0
@@ -33,35 +34,39 @@ AVERAGED_IMAGES, AVERAGED_MALIGNANT = 500, 100
 UNFAMILIAR_SHARE = 0.01  # of validation images that are farther than the limit
 
 
+@dataclass(frozen=True)
+class OperatingPoint:
+    """What the thresholds of a model are to reach on the validation part."""
+
+    sensitivity: float = 0.95  # the share of malignant images that are called malignant
+    referred: float = 0.1  # the share of images, those whose call is the least probable, that are uncertain
+    call_strength: float = 1.0  # as of the card
+
+
 def fit_calibration(
-    logits: np.ndarray,
-    distances: np.ndarray,
+    outputs: Outputs,
     labels: np.ndarray,
     shown: np.ndarray,
     prior: np.ndarray,
-    *,
-    sensitivity: float = 0.95,
-    referred: float = 0.1,
-    call_strength: float = 1.0,
+    aims: OperatingPoint = OperatingPoint(),
     label_set: LabelSet = HAM10000,
 ) -> Calibration:
     """Fit temperature, prior correction and thresholds.
 
-    logits: (images, diagnoses) and distances: (images,) of validation images, labels: (images,); shown: each
+    outputs: logits, (images, diagnoses), and distances, (images,), of validation images; labels: (images,); shown: each
     diagnosis's share of what training showed, prior: its share of the training images, both (diagnoses,) and above 0. A
     network trained on an oversampled stream believes in the stream's prior; the logarithm of prior / shown takes it out
     (Saerens et al. 2002, Neural Computation 14, 21-41). Around that, temperature (Guo et al. 2017, arXiv:1706.04599)
     and offsets are fitted by likelihood (bias-corrected temperature scaling, Alexandari et al. 2020, arXiv:1901.06852).
-    sensitivity: the share of malignant images that the malignant threshold has to reach; referred: the share of images
-    whose call is the least probable, which are referred as uncertain; call_strength: as of the card.
     """
+    logits, distances = outputs
     corrected = np.log(prior) - np.log(shown)  # (diagnoses,)
     temperature, offsets = _fit(logits, labels, corrected)
-    plain = Calibration(temperature, tuple(offsets.tolist()), call_strength=call_strength)
+    plain = Calibration(temperature, tuple(offsets.tolist()), call_strength=aims.call_strength)
     said = decide(logits, distances, plain, tuple(prior), label_set)
     malignant, probability = np.isin(labels, label_set.malignant_indices), said.malignant_probability
-    threshold = _threshold(probability, malignant, sensitivity)
-    uncertain = float(np.quantile(said.confidence, referred))
+    threshold = _threshold(probability, malignant, aims.sensitivity)
+    uncertain = float(np.quantile(said.confidence, aims.referred))
     familiar = None if np.isnan(distances).any() else float(np.quantile(distances, 1 - UNFAMILIAR_SHARE))
     fitted = {
         "ece_before": expected_calibration_error(labels, softmax(logits)),
@@ -71,12 +76,12 @@ def fit_calibration(
         "ece_of_prior_correction_alone": expected_calibration_error(labels, softmax(logits + corrected)),
         "ece_after": expected_calibration_error(labels, said.probabilities),
         "images": float(len(labels)),
-        "sensitivity_asked_for": sensitivity,
-        "share_referred_as_uncertain": referred,
+        "sensitivity_asked_for": aims.sensitivity,
+        "share_referred_as_uncertain": aims.referred,
     }
     if not malignant.all():
         fitted["specificity_at_the_threshold"] = float((probability[~malignant] < threshold).mean())
-    return Calibration(temperature, plain.logit_offsets, threshold, uncertain, familiar, fitted, call_strength)
+    return Calibration(temperature, plain.logit_offsets, threshold, uncertain, familiar, fitted, aims.call_strength)
 
 
 def averaged_images(malignant: np.ndarray, seed: int) -> tuple[np.ndarray, int]:

@@ -50,6 +50,7 @@ class EvaluatedPart:
     images: LabelledImages
     members: np.ndarray  # their indices
     pixels: np.ndarray  # (images, height, width, 3) uint8, of all labelled images
+    outputs: Outputs | None = None  # what `Predictor.measure_many` gives for the part, if it was asked before
 
     @property
     def table(self) -> pd.DataFrame:
@@ -75,7 +76,7 @@ class EvaluatedPart:
                 f"--group-by lesion_id: images of {counted(len(differing), 'lesion')} have several diagnoses: "
                 f"{first_few(differing)}; correct the table, or measure images"
             )
-        return dataclasses.replace(self, members=self.members[firsts]), lesion_of
+        return dataclasses.replace(self, members=self.members[firsts], outputs=None), lesion_of
 
 
 @dataclass(frozen=True)
@@ -95,18 +96,16 @@ def evaluate_model(
     how: Measuring = Measuring(),
     *,
     validation: LabelledPredictions | None = None,
-    outputs: Outputs | None = None,
     progress: Callable[[str], None] = lambda doing: None,
 ) -> Evaluation:
     """Measure a model on some labelled images; `draw_evaluation` adds the figures.
 
     model: its name; validation: what the model's bundle says of its validation part, from which the distance of images
-    of another data set than the training images is measured; outputs: what `predictor.measure_many` gives for the part,
-    if it was asked before; progress: is told what is being done.
+    of another data set than the training images is measured; progress: is told what is being done.
     """
     progress(f"{part.name}: looking at {counted(len(part.members), 'image')}")
     card, calibration, mapping, images = predictor.card, predictor.calibration, how.mapping, len(part.members)
-    part, said, uncalibrated = _asked(predictor, part, how, outputs)
+    part, said, uncalibrated = _asked(predictor, part, how)
     if validation is not None and how.pool is not None:
         validation = _pooled(validation, predictor, how.pool)
     if validation is not None and mapping is not None and mapping.of_model:
@@ -119,7 +118,7 @@ def evaluate_model(
     if how.stability:
         doing = f"{part.name}: changing images in {len(CHANGES)} harmless ways"
         moved = measure_stability(
-            predictor, said.image_ids.tolist(), said.lesion_ids.tolist(), table["path"].tolist(), most=how.stability,
+            predictor, table, most=how.stability,
             progress=lambda done, total: progress(f"{doing}: image {done} of {total}"),
         )  # fmt: skip
     shift = None
@@ -157,14 +156,14 @@ def evaluate_model(
 
 
 def _asked(
-    predictor: Predictor, part: EvaluatedPart, how: Measuring, outputs: Outputs | None
+    predictor: Predictor, part: EvaluatedPart, how: Measuring
 ) -> tuple[EvaluatedPart, LabelledPredictions, np.ndarray]:
     """Predictions for a part with its labels, pooled and mapped as `how` says, and those before calibration.
 
     The part comes back with one image for each row: of lesions that are pooled, their first ones.
     """
     card, mapping = predictor.card, how.mapping
-    logits, distances = predictor.measure_many(part.pixels, part.members) if outputs is None else outputs
+    logits, distances = part.outputs or predictor.measure_many(part.pixels, part.members)
     answers = decide(logits, distances, predictor.calibration, card.prior, card.labels)
     uncalibrated = softmax(logits)  # (images, classes)
     if how.pool is not None:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -22,6 +23,9 @@ from lesionflow.evaluation.bootstrap import interval, ratio, resampled_sums
 from lesionflow.images.decode import decode, fit_image, header
 from lesionflow.model.card import Estimate
 from lesionflow.model.predictor import Predictor
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 USUAL_IMAGES = 500  # that are looked at unless told otherwise
 RESAMPLES = 1000
@@ -127,9 +131,7 @@ class Stability:
 
 def measure_stability(
     predictor: Predictor,
-    image_ids: Sequence[str],
-    lesion_ids: Sequence[str],
-    paths: Sequence[str],
+    images: Mapping[str, Sequence[str]] | pd.DataFrame,
     *,
     most: int = USUAL_IMAGES,
     seed: int = 0,
@@ -141,8 +143,8 @@ def measure_stability(
     Parameters
     ----------
     predictor : Predictor
-    image_ids, lesion_ids, paths : sequences of str
-        One of each for an image, in the same order.
+    images : table
+        With the columns `image_id`, `lesion_id` and `path`.
     most : int
         How many images are drawn from them.
     seed : int
@@ -156,6 +158,7 @@ def measure_stability(
     Stability or None
         None where no image could be read.
     """
+    image_ids, lesion_ids, paths = (list(images[name]) for name in ("image_id", "lesion_id", "path"))
     order = sorted(range(len(image_ids)), key=lambda index: _seed(seed, image_ids[index]))
     sample = sorted(order[:most])
     height, width = predictor.card.height, predictor.card.width

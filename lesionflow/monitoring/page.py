@@ -59,7 +59,7 @@ def charts(watch: Watch) -> dict[str, list[Chart]]:
     for name in ESTIMATES:
         found = [each.night.estimates.get(name) for each in nights]
         values = [each.value if each else None for each in found]
-        estimates.append(_chart(value_in_words(name, of), name, nights, values, intervals=found))
+        estimates.append(_chart(name, nights, values, of, intervals=found))
     shares = [name for name in _names(nights) if name.startswith("share/")]
     first = ["share/malignant", "share/unfamiliar", "share/uncertain"]
     others = [name for name in shares if name not in first]
@@ -83,20 +83,21 @@ def _names(nights: Sequence[WatchedNight]) -> list[str]:
 
 def _value_chart(name: str, nights: Sequence[WatchedNight], of: Night) -> Chart:
     values = [each.night.values.get(name) for each in nights]
-    return _chart(value_in_words(name, of), name, nights, values, whole=name == "images", percent=is_share(name))
+    return _chart(name, nights, values, of)
 
 
 def _distance_charts(nights: Sequence[WatchedNight], kind: str, of: Night) -> list[Chart]:
     compared = [{one.against: one.distances for one in each.comparisons}.get(kind, {}) for each in nights]
     names = dict.fromkeys(name for each in compared for name in each if not name.startswith("share/"))
     sizes = {name: [each[name].size if name in each else None for each in compared] for name in names}
-    return [_chart(value_in_words(name, of), name, nights, values, against=kind) for name, values in sizes.items()]
+    return [_chart(name, nights, values, of, against=kind) for name, values in sizes.items()]
 
 
 def _chart(
-    title: str, name: str, nights: Sequence[WatchedNight], values: Sequence[float | None], *,
-    intervals: Sequence[Estimate | None] = (), whole: bool = False, percent: bool = False, against: str | None = None,
+    name: str, nights: Sequence[WatchedNight], values: Sequence[float | None], of: Night, *,
+    intervals: Sequence[Estimate | None] = (), against: str | None = None,
 ) -> Chart:  # fmt: skip
+    whole, percent = against is None and name == "images", against is None and is_share(name)
     known = [value for value in values if value is not None]
     ends = [end for each in intervals if each for end in (each.low, each.high)]
     drawn = [*known, *ends, *([0.0] if against or whole or percent else [])]
@@ -124,7 +125,7 @@ def _chart(
     ends_shown = [(0, "start"), (len(nights) - 1, "end")][: len(nights)]
     ticks = [low + step * index for index in range(round((high - low) / step) + 1)]
     return Chart(
-        title=title,
+        title=value_in_words(name, of),
         about=" ".join(f"{told(value)} in {night}" for night, value in last),
         points=tuple(points),
         line=" ".join(f"{point.x},{point.y}" for point in points),

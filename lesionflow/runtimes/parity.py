@@ -115,7 +115,8 @@ def _measured(predictor: Predictor, images: LabelledPixels) -> dict[str, Estimat
         np.asarray(images.image_ids), np.asarray(images.lesion_ids), images.labels,
     )  # fmt: skip
     metrics = measure(said)
-    moved = measure_stability(predictor, images.image_ids, images.lesion_ids, images.paths, most=STABILITY_IMAGES)
+    table = {"image_id": images.image_ids, "lesion_id": images.lesion_ids, "path": images.paths}
+    moved = measure_stability(predictor, table, most=STABILITY_IMAGES)
     found = {metric.name: metrics[metric.name] for metric in shown_at(Place.PRECISION) if metric.name in metrics}
     return found if moved is None else found | {"stability": moved.calls}
 

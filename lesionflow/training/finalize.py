@@ -15,7 +15,7 @@ import numpy as np
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.sampling import positive_shares
 from lesionflow.datasets.split import HELD_OUT, PARTS
-from lesionflow.evaluation.calibration import averaged_images, carried_over, fit_calibration
+from lesionflow.evaluation.calibration import OperatingPoint, averaged_images, carried_over, fit_calibration
 from lesionflow.evaluation.evaluate import EvaluatedPart, Measuring, draw_evaluation, evaluate_model
 from lesionflow.evaluation.leaks import HASHES, trained_on
 from lesionflow.evaluation.learning import History
@@ -104,11 +104,12 @@ def finalize_model(
                 train=metrics["train"]["balanced_accuracy"].value,
                 validation=metrics["validation"]["balanced_accuracy"].value,
             )
-        evaluated = EvaluatedPart(part, images, split.part(part), pixels)
+        asked = outputs if part == "validation" else None
+        evaluated = EvaluatedPart(part, images, split.part(part), pixels, asked)
         last = part == PARTS[-1]
         evaluation = evaluate_model(
             predictor, card.network, evaluated, Measuring(stability=STABILITY_IMAGES if last else 0),
-            outputs=outputs if part == "validation" else None, progress=progress,
+            progress=progress,
         )  # fmt: skip
         evaluations[part] = draw_evaluation(
             evaluation, predictor, evaluated, histories={card.network: known}, show_images=last, progress=progress
@@ -173,15 +174,13 @@ def _calibrate(folder: Path, card: Card, training: Training) -> tuple[Card, Outp
     classes = examples.classes
     believed = config.believed_prior(labels[split.train], classes)
     prior = positive_shares(labels[measured_like], "none", classes)
+    aims = OperatingPoint(config.malignant_sensitivity, config.refer_share, config.call)
     neutral = {SINGLE: Calibration()}
     card = write_card(folder, dataclasses.replace(card, prior=tuple(prior.tolist()), calibrations=neutral))
     predictor = load_predictor(folder, threads=1)
 
     def fitted(outputs: Outputs, members: np.ndarray) -> Calibration:
-        return fit_calibration(
-            *outputs, labels[members], believed, prior, sensitivity=config.malignant_sensitivity,
-            referred=config.refer_share, call_strength=config.call, label_set=images.label_set,
-        )  # fmt: skip
+        return fit_calibration(outputs, labels[members], believed, prior, aims, images.label_set)
 
     order, count = averaged_images(np.isin(labels[split.validation], images.label_set.malignant_indices), split.seed)
     some, others = split.validation[order[:count]], split.validation[order[count:]]

@@ -8,6 +8,7 @@ from lesionflow.evaluation.calibration import (
     AVERAGED_IMAGES,
     AVERAGED_MALIGNANT,
     UNFAMILIAR_SHARE,
+    OperatingPoint,
     averaged_images,
     carried_over,
     fit_calibration,
@@ -42,7 +43,7 @@ def log_loss(labels: np.ndarray, probabilities: np.ndarray) -> float:
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
 def test_a_known_temperature_and_prior_shift_are_recovered(temperature: float) -> None:
     logits, distances, labels = drawn(8000)
-    found = fit_calibration(logits * temperature, distances, labels, EVEN, PRIOR)
+    found = fit_calibration((logits * temperature, distances), labels, EVEN, PRIOR)
     assert found.temperature == pytest.approx(temperature, rel=0.06)
     offsets, expected = np.array(found.logit_offsets), np.log(PRIOR * 7)
     np.testing.assert_allclose(offsets - offsets.mean(), expected - expected.mean(), atol=0.25)
@@ -54,7 +55,7 @@ def test_a_known_temperature_and_prior_shift_are_recovered(temperature: float) -
 @pytest.mark.parametrize("seed", range(3))
 def test_the_ece_falls_also_on_images_that_nothing_was_fitted_on(seed: int) -> None:
     logits, distances, labels = drawn(1500, seed)
-    found = fit_calibration(logits * 1.8, distances, labels, EVEN, PRIOR)
+    found = fit_calibration((logits * 1.8, distances), labels, EVEN, PRIOR)
     figures = found.figures
     assert figures["ece_after"] < 0.03 < 0.1 < figures["ece_before"]
     assert figures["ece_after"] < figures["ece_of_prior_correction_alone"]
@@ -70,7 +71,7 @@ def test_the_ece_falls_also_on_images_that_nothing_was_fitted_on(seed: int) -> N
 
 def test_a_model_that_is_calibrated_is_left_as_it_is() -> None:
     logits, distances, labels = drawn(8000)
-    found = fit_calibration(logits + np.log(PRIOR), distances, labels, PRIOR, PRIOR)
+    found = fit_calibration((logits + np.log(PRIOR), distances), labels, PRIOR, PRIOR)
     assert found.temperature == pytest.approx(1, abs=0.05)
     offsets = np.array(found.logit_offsets)
     np.testing.assert_allclose(offsets - offsets.mean(), 0, atol=0.25)
@@ -80,7 +81,7 @@ def test_a_model_that_is_calibrated_is_left_as_it_is() -> None:
 @pytest.mark.parametrize("images", [40, 41, 1000])
 def test_the_threshold_is_the_highest_that_reaches_the_sensitivity(images: int, sensitivity: float) -> None:
     logits, distances, labels = drawn(images)
-    found = fit_calibration(logits, distances, labels, EVEN, PRIOR, sensitivity=sensitivity)
+    found = fit_calibration((logits, distances), labels, EVEN, PRIOR, aims=OperatingPoint(sensitivity=sensitivity))
     said = decide(logits, distances, found, tuple(PRIOR))
     malignant = np.isin(labels, HAM10000.malignant_indices)
     reached = said.malignant[malignant].mean()
@@ -91,7 +92,7 @@ def test_the_threshold_is_the_highest_that_reaches_the_sensitivity(images: int, 
 
 def test_last_digits_do_not_move_an_image_across_the_threshold() -> None:
     logits, distances, labels = drawn(1000)
-    found = fit_calibration(logits, distances, labels, EVEN, PRIOR)
+    found = fit_calibration((logits, distances), labels, EVEN, PRIOR)
     before = decide(logits, distances, found, tuple(PRIOR)).malignant
     for nudge in (1e-7, -1e-7):
         nudged = logits + nudge * np.isin(np.arange(7), HAM10000.malignant_indices)
@@ -101,7 +102,7 @@ def test_last_digits_do_not_move_an_image_across_the_threshold() -> None:
 def test_equal_malignant_probabilities_fall_on_one_side() -> None:
     labels = np.repeat([HAM10000.names.index("mel"), HAM10000.names.index("nv")], 20)
     logits = np.zeros((40, 7))
-    found = fit_calibration(logits, np.full(40, np.nan), labels, EVEN, EVEN)
+    found = fit_calibration((logits, np.full(40, np.nan)), labels, EVEN, EVEN)
     assert decide(logits, np.full(40, np.nan), found, tuple(EVEN)).malignant.all()
     assert found.figures["specificity_at_the_threshold"] == 0
 
@@ -109,7 +110,7 @@ def test_equal_malignant_probabilities_fall_on_one_side() -> None:
 @pytest.mark.parametrize("referred", [0.0, 0.1, 0.35])
 def test_the_asked_share_is_referred(referred: float) -> None:
     logits, distances, labels = drawn(1500)
-    found = fit_calibration(logits, distances, labels, EVEN, PRIOR, referred=referred)
+    found = fit_calibration((logits, distances), labels, EVEN, PRIOR, aims=OperatingPoint(referred=referred))
     refer = decide(logits, distances, dataclasses.replace(found, unfamiliar_above=None), tuple(PRIOR)).refer
     assert (refer == UNCERTAIN).mean() == pytest.approx(referred, abs=1 / 1500)
     refer = decide(logits, distances, found, tuple(PRIOR)).refer
@@ -120,7 +121,7 @@ def test_the_asked_share_is_referred(referred: float) -> None:
 
 def test_the_referred_calls_are_wrong_more_often() -> None:
     logits, distances, labels = drawn(3000)
-    said = decide(logits, distances, fit_calibration(logits, distances, labels, EVEN, PRIOR), tuple(PRIOR))
+    said = decide(logits, distances, fit_calibration((logits, distances), labels, EVEN, PRIOR), tuple(PRIOR))
     right = said.called == labels
     assert right[said.refer == UNCERTAIN].mean() < right[said.refer == TRUSTED].mean() - 0.2
 
@@ -128,26 +129,26 @@ def test_the_referred_calls_are_wrong_more_often() -> None:
 def test_without_distances_nothing_is_unfamiliar() -> None:
     logits, distances, labels = drawn(300)
     none = np.full(300, np.nan)
-    found = fit_calibration(logits, none, labels, EVEN, PRIOR)
+    found = fit_calibration((logits, none), labels, EVEN, PRIOR)
     assert found.unfamiliar_above is None
     assert UNFAMILIAR not in decide(logits, none, found, tuple(PRIOR)).refer
-    with_them = fit_calibration(logits, distances, labels, EVEN, PRIOR)
+    with_them = fit_calibration((logits, distances), labels, EVEN, PRIOR)
     assert dataclasses.replace(with_them, unfamiliar_above=None) == found  # the rest does not depend on distances
 
 
 def test_without_malignant_images_the_threshold_is_one_half() -> None:
     logits, distances, labels = drawn(400)
     benign = ~np.isin(labels, HAM10000.malignant_indices)
-    found = fit_calibration(logits[benign], distances[benign], labels[benign], EVEN, PRIOR)
+    found = fit_calibration((logits[benign], distances[benign]), labels[benign], EVEN, PRIOR)
     assert found.malignant_threshold == 0.5
-    only = fit_calibration(logits[~benign], distances[~benign], labels[~benign], EVEN, PRIOR)
+    only = fit_calibration((logits[~benign], distances[~benign]), labels[~benign], EVEN, PRIOR)
     assert "specificity_at_the_threshold" not in only.figures and 0 < only.malignant_threshold < 1
 
 
 def test_a_diagnosis_that_validation_lacks_keeps_about_the_prior_of_training() -> None:
     logits, distances, labels = drawn(1500)
     kept = labels != HAM10000.names.index("df")
-    found = fit_calibration(logits[kept], distances[kept], labels[kept], EVEN, PRIOR)
+    found = fit_calibration((logits[kept], distances[kept]), labels[kept], EVEN, PRIOR)
     offset = dict(zip(HAM10000.names, np.array(found.logit_offsets) - np.log(PRIOR * 7), strict=True))
     assert -2.5 < offset["df"] < 0  # some 30 images are missed, but nothing is impossible
     assert all(abs(offset[diagnosis]) < 1 for diagnosis in HAM10000.names if diagnosis != "df")
@@ -159,7 +160,7 @@ def test_a_diagnosis_that_validation_lacks_keeps_about_the_prior_of_training() -
 def test_a_few_images_that_are_all_right_do_not_make_a_model_certain(images: int) -> None:
     labels = np.arange(images) % 7
     logits = 6 * np.eye(7)[labels] + np.random.default_rng(0).normal(size=(images, 7))
-    found = fit_calibration(logits, np.full(images, np.nan), labels, EVEN, EVEN)
+    found = fit_calibration((logits, np.full(images, np.nan)), labels, EVEN, EVEN)
     assert 0.4 < found.temperature < 1.2
     for number in (found.temperature, found.malignant_threshold, found.uncertain_below, *found.figures.values()):
         assert np.isfinite(number) and type(number) is float
@@ -170,20 +171,20 @@ def test_only_the_arguments_count_and_they_stay_as_they_are() -> None:
     arrays = (logits, distances, labels, EVEN.copy(), PRIOR.copy())
     before = [array.copy() for array in arrays]
     np.random.seed(0)
-    first = fit_calibration(*arrays)
+    first = fit_calibration(arrays[:2], *arrays[2:])
     np.random.seed(1)
-    assert fit_calibration(*arrays) == first
+    assert fit_calibration(arrays[:2], *arrays[2:]) == first
     for array, copy in zip(arrays, before, strict=True):
         assert (array == copy).all()
     order = np.random.default_rng(0).permutation(500)
-    shuffled = fit_calibration(logits[order], distances[order], labels[order], EVEN, PRIOR)
+    shuffled = fit_calibration((logits[order], distances[order]), labels[order], EVEN, PRIOR)
     assert shuffled.temperature == pytest.approx(first.temperature, rel=1e-3)
     assert shuffled.malignant_threshold == pytest.approx(first.malignant_threshold, rel=1e-2)
 
 
 def test_the_figures_are_of_the_probabilities_that_the_bundle_will_give() -> None:
     logits, distances, labels = drawn(1000)
-    found = fit_calibration(logits, distances, labels, EVEN, PRIOR)
+    found = fit_calibration((logits, distances), labels, EVEN, PRIOR)
     said = decide(logits, distances, found, tuple(PRIOR))
     gaps = said.probabilities.max(axis=1) - (said.probabilities.argmax(axis=1) == labels)
     bins = np.minimum((said.probabilities.max(axis=1) * 15).astype(int), 14)
@@ -201,7 +202,7 @@ def test_a_calibration_of_some_images_is_carried_over_to_all() -> None:
     some = np.arange(300)
 
     def fitted(of: np.ndarray, members: np.ndarray) -> Calibration:
-        return fit_calibration(of[members], distances[members], labels[members], EVEN, PRIOR)
+        return fit_calibration((of[members], distances[members]), labels[members], EVEN, PRIOR)
 
     all_images, of_some = fitted(averaged, np.arange(3000)), fitted(averaged, some)
     found = carried_over(of_some, fitted(logits, some), fitted(logits, np.arange(3000)))
@@ -231,7 +232,7 @@ def test_where_few_are_malignant_more_images_are_looked_at_often() -> None:
 
 def test_a_calibration_is_carried_over_where_a_threshold_is_at_its_end() -> None:
     logits, distances, labels = drawn(200)
-    fitted = fit_calibration(logits, distances, labels, EVEN, PRIOR)
+    fitted = fit_calibration((logits, distances), labels, EVEN, PRIOR)
     at_the_end = dataclasses.replace(fitted, malignant_threshold=0.0, uncertain_below=1.0, unfamiliar_above=0.0)
     for each in (carried_over(fitted, at_the_end, fitted), carried_over(at_the_end, fitted, at_the_end)):
         assert 0 <= each.malignant_threshold <= 1

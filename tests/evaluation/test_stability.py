@@ -37,13 +37,7 @@ def images(demo_folder: Path) -> dict[str, list[str]]:
 
 
 def found(predictor: Predictor, images: dict[str, list[str]], **options: object) -> Stability:
-    measured = measure_stability(
-        predictor,
-        images["image_id"],
-        images["lesion_id"],
-        images["path"],
-        **options,  # type: ignore[arg-type]
-    )
+    measured = measure_stability(predictor, images, **options)  # type: ignore[arg-type]
     assert measured is not None
     return measured
 
@@ -116,7 +110,7 @@ def test_the_sample_and_what_is_drawn_repeat_whatever_the_order(
 def test_images_that_are_gone_are_left_out(predictor: Predictor, images: dict[str, list[str]], tmp_path: Path) -> None:
     gone = images | {"path": [*images["path"][:-1], str(tmp_path / "gone.jpg")]}
     assert found(predictor, gone, changes=CHANGES[:1]).images == 59
-    assert measure_stability(predictor, ["a"], ["b"], [str(tmp_path / "gone.jpg")]) is None
+    assert measure_stability(predictor, {name: values[-1:] for name, values in gone.items()}) is None
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.name)
@@ -137,7 +131,6 @@ def test_a_large_image_is_changed_at_a_size_that_shows_all_there_is(predictor: P
         seen.append(image.size)
         return image
 
-    measure_stability(
-        predictor, ["a"], ["b"], [str(tmp_path / "large.png")], changes=(HarmlessChange("note", "note", note),)
-    )
+    large = {"image_id": ["a"], "lesion_id": ["b"], "path": [str(tmp_path / "large.png")]}
+    measure_stability(predictor, large, changes=(HarmlessChange("note", "note", note),))
     assert seen == [(1429, 1000)]
