@@ -55,6 +55,7 @@ from lesionflow.registry.versions import SCORING_FILES, Resolved, Version, opene
 from lesionflow.storage.temporary import temporary_folder
 from lesionflow.tracking import runs as tracking
 from lesionflow.tracking.resume import (
+    IF_MOVED,
     InterruptedRun,
     delete_checkpoints,
     find_interrupted,
@@ -238,8 +239,13 @@ def _with_named_models(
     models: dict[str, Resolved] = {}
     for option, address in named.items():
         if address:
-            with opened(address, tracking_uri, (CARD_FILE,)) as models[option]:
-                found[option] = models[option].address or address
+            try:
+                with opened(address, tracking_uri, (CARD_FILE,)) as models[option]:
+                    found[option] = models[option].address or address
+            except RegistryError as error:  # of a version that was deleted, a copy will do
+                if begun:
+                    add_to_message(error, IF_MOVED.format(option_name(option)))
+                raise
     digests = {option: models[option].card.digest if option in models else "none" for option in named}
     digests |= {"diagnoses": config.label_set.digest}
     if begun:

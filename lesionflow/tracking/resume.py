@@ -50,6 +50,7 @@ MODEL_TAG, PRESET_TAG = "registered_model", "preset"
 RESUMED_TAG = "resumed_after_epoch"
 DIGEST_TAGS = {name: f"{name}_digest" for name in ("diagnoses", "start_from", "teacher")}  # by option
 
+IF_MOVED = "if it has moved, give its new location beside --resume, with {}"
 _NAMED = {"diagnoses": "the diagnoses that", "start_from": "the model that", "teacher": "the teacher that"}
 
 
@@ -133,7 +134,7 @@ def telling_what_moved(named: Mapping[str, Any]) -> Iterator[None]:
             if any(path and path in str(error) and not os.path.exists(path) for path in paths[name])
         ]
         if gone:
-            add_to_message(error, f"if it has moved, give its new location beside --resume, with {enumerated(gone)}")
+            add_to_message(error, IF_MOVED.format(enumerated(gone)))
         raise
 
 
