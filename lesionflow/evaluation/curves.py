@@ -160,7 +160,8 @@ def coverage_picture(about: str, predictions: LabelledPredictions) -> Figure:
     axes.plot(curve.coverage, curve.accuracy, color="black", linewidth=1.6)
     axes.axhline(overall, color=PALE, linewidth=1, label="all images kept")
     axes.set(xlabel="share of images whose call is kept", ylabel="accuracy of the kept calls", xlim=(0, 1.02))
-    steady = curve.coverage >= min(1.0, 20 / len(predictions))  # of fewer than 20 images an accuracy is chance
+    # Of fewer than 20 images an accuracy is chance, which is most of the curve of few images, and shown there.
+    steady = curve.coverage >= (20 / len(predictions) if len(predictions) >= 100 else 0)
     lowest = min(overall, float(curve.accuracy[steady].min()))
     axes.set_ylim(max(0, lowest - 0.1), 1.02)
     share = float(kept.mean())

@@ -11,6 +11,7 @@ from lesionflow import pages
 from lesionflow.evaluation.call_strength import strengths_section
 from lesionflow.evaluation.label_mapping import not_measurable_told
 from lesionflow.evaluation.metrics import (
+    FEWEST_LESIONS,
     INTERVAL_RULE,
     OF_DIAGNOSIS,
     Metric,
@@ -65,7 +66,7 @@ def evaluation_page(evaluation: Evaluation) -> str:
         strengths=evaluation.strengths
         and strengths_section(evaluation.strengths, calibration.call_strength, labels.not_to_miss),
         stability=evaluation.stability, changes=evaluation.stability and _changes(evaluation.stability),
-        shift=shift, scores=shift and _scores(shift, evaluation.unit),
+        shift=shift, scores=shift and _scores(shift, evaluation.unit), fewest_lesions=FEWEST_LESIONS,
         gaps=[gap_sentence(gap) for gap in evaluation.gaps[:GAPS_NAMED]], groups=_slices_table(evaluation),
         all_metrics=_metrics_table(evaluation, overall_metrics(labels), "With 95% intervals"),
         interval_rule=INTERVAL_RULE,
@@ -99,9 +100,9 @@ def _beside(evaluation: Evaluation, name: str) -> str:
 
 
 def _always(evaluation: Evaluation) -> tuple[str, Estimate] | None:
-    """The answer that is right most often without looking at the image, and its accuracy."""
+    """The answer that is right most often without looking at the image, and its accuracy; None if that is none."""
     for name, words in (("accuracy_of_always_nv", "nv"), ("accuracy_of_always_commonest", "the most frequent one")):
-        if name in evaluation.metrics:
+        if name in evaluation.metrics and evaluation.metrics[name].value:
             return words, evaluation.metrics[name]
     return None
 

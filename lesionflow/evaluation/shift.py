@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lesionflow.evaluation.bootstrap import interval, ratio, resampled_sums
+from lesionflow.evaluation.metrics import FEWEST_LESIONS
 from lesionflow.model.card import Estimate
 from lesionflow.model.prediction import UNFAMILIAR, LabelledPredictions
 
@@ -27,8 +28,8 @@ class ScoreShift:
     here: float  # mean
     validation: float  # mean
     difference: Estimate  # of the means, here minus validation
-    # The same where every diagnosis has the share that it has in validation, among those that both have: what is left
-    # does not come of another mix of diagnoses.
+    # The same where every diagnosis has the share that it has in validation, among those of which both have some
+    # lesions: what is left does not come of another mix of diagnoses.
     same_mix: Estimate | None
     distance: float  # greatest gap of the two distribution functions (Kolmogorov and Smirnov): 0 the same, 1 apart
 
@@ -82,9 +83,12 @@ def _score_shift(
 ) -> ScoreShift:
     mean, resampled, by_diagnosis = _means(ours, here)
     of_validation, of_resamples, validation_by_diagnosis = _means(theirs, there, seed=1)
+    lesions, lesions_there = _lesions(ours), _lesions(theirs)
     difference = interval(mean - of_validation, resampled - of_resamples)
+    if min(lesions.sum(), lesions_there.sum()) < FEWEST_LESIONS:  # the resamples of few lesions hardly differ
+        difference = Estimate(mean - of_validation, np.nan, np.nan)
     assert difference is not None  # means of some images are always defined
-    common = np.intersect1d(ours.labels, theirs.labels)
+    common = np.flatnonzero(np.minimum(lesions, lesions_there) >= FEWEST_LESIONS)
     same_mix = None
     if len(common):
         mix = np.bincount(theirs.labels, minlength=len(theirs.label_set))[common]
@@ -98,6 +102,12 @@ def _score_shift(
     functions = [np.searchsorted(np.sort(each), both, side="right") / len(each) for each in (here, there)]
     distance = float(np.abs(functions[0] - functions[1]).max())
     return ScoreShift(name, label, mean, of_validation, difference, same_mix, distance)
+
+
+def _lesions(predictions: LabelledPredictions) -> np.ndarray:
+    """The number of lesions of each diagnosis: (diagnoses,)."""
+    different = {*zip(predictions.labels.tolist(), predictions.lesion_ids.tolist(), strict=True)}
+    return np.bincount([label for label, _ in different], minlength=len(predictions.label_set))
 
 
 def _means(predictions: LabelledPredictions, score: np.ndarray, seed: int = 0) -> tuple[float, np.ndarray, np.ndarray]:

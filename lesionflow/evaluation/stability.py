@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from lesionflow.defaults import thread_map, usable_cores
-from lesionflow.errors import ImageError
+from lesionflow.errors import ImageError, counted
 from lesionflow.evaluation.bootstrap import interval, ratio, resampled_sums
 from lesionflow.images.decode import decode, fit_image, header
 from lesionflow.model.card import Estimate
@@ -115,6 +115,11 @@ class Stability:
     calls: Estimate  # share of changed images whose call differs, over all changes
     flags: Estimate
     changes: tuple[Moved, ...]
+
+    @property
+    def measured(self) -> str:
+        """What was looked at, in words."""
+        return f"{counted(self.images, 'image')} of {counted(self.lesions, 'lesion')}"
 
     @property
     def worst(self) -> Moved:

@@ -6,7 +6,7 @@ import pytest
 from sklearn.metrics import roc_curve
 
 from lesionflow.diagnoses import HAM10000
-from lesionflow.evaluation.calibration import reliability
+from lesionflow.evaluation.calibration import coverage_curve, reliability
 from lesionflow.evaluation.curves import coverage_picture, malignant_roc, reliability_picture, roc, roc_by_diagnosis
 from lesionflow.evaluation.measure import expected_calibration_error, measure
 from lesionflow.evaluation.plots import FEW, message_of
@@ -135,6 +135,11 @@ def test_coverage_says_what_referring_gains() -> None:
     nothing = coverage_picture("", found(refer=np.full(280, TRUSTED)))
     assert message_of(nothing) == f"No image is referred; accuracy is {right.mean():.1%}"
     drawn(nothing)
+    few = predictions.take(np.concatenate([np.flatnonzero(~right)[:1], np.flatnonzero(right)[:2]]))
+    few.probabilities[0] = np.eye(7)[few.called[0]]  # the surest call is wrong
+    assert coverage_curve(few).accuracy.min() == 0
+    (axes,) = coverage_picture("", few).axes
+    assert axes.get_ylim()[0] == 0
 
 
 @pytest.mark.parametrize("digits", [1, 2, 12])

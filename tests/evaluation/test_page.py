@@ -20,6 +20,9 @@ from lesionflow.evaluation.pictures import (
 )
 from lesionflow.evaluation.plots import Picture
 from lesionflow.evaluation.result import Evaluation, evaluation_json
+from lesionflow.evaluation.shift import Shift
+from lesionflow.evaluation.stability import Stability
+from lesionflow.model.card import Estimate
 from lesionflow.model.decision import rule_of_call
 from lesionflow.model.prediction import UNFAMILIAR
 from tests.evaluation.evaluations import answers, by_sex, card, full_labels, made_evaluation
@@ -235,3 +238,20 @@ def test_a_leak_of_a_model_that_training_built_on_stands_on_the_pages_of_its_own
         evaluation = dataclasses.replace(found, part=part)
         assert (leak in evaluation_page(evaluation)) is expected
         assert (leak in evaluation_json(evaluation)["warnings"]) is expected
+
+
+def test_an_answer_that_is_never_right_is_no_measure_of_accuracy(full: Evaluation) -> None:
+    assert "accuracy alone says little" in evaluation_page(full)
+    page = evaluation_page(made_evaluation(np.full(9, 0)))  # without a nevus
+    assert "accuracy alone says little" not in page and "always nv:" not in page
+
+
+def test_sections_about_other_pictures_count_what_was_measured(full: Evaluation) -> None:
+    share = Estimate(0.25, 0.1, 0.4)
+    found = dataclasses.replace(
+        full, pooled=20, shift=Shift(share, 0.02, 0), stability=Stability(18, 1, 0, share, share, ())
+    )
+    text = " ".join(Elements(evaluation_page(found)).text.split())
+    assert "leave the lesion as it is: 18 images of 1 lesion, drawn with seed 0." in text
+    told = "0.250 (0.100 to 0.400) of the lesions are unlike the training images; of the model's own validation part"
+    assert f"{told} it is 0.020." in text

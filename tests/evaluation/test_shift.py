@@ -66,3 +66,22 @@ def test_diagnoses_that_only_one_side_has_are_left_out_of_the_same_mix() -> None
     nv_only, others = made.take(made.labels == 5), made.take(made.labels != 5)
     assert measure_shift(nv_only, others, tells_unfamiliar=False).scores[0].same_mix is None
     assert measure_shift(nv_only, made, tells_unfamiliar=False).scores[0].same_mix is not None
+
+
+def test_what_rests_on_few_lesions_has_no_interval_and_no_weight_in_the_same_mix() -> None:
+    """Resamples of one lesion are all the same: their interval would be that of the validation part alone."""
+    there = made_up()
+    commonest = np.flatnonzero(there.labels == 5)
+    lesions = list(dict.fromkeys(there.lesion_ids[commonest]))
+    for count in (1, 4, 5):
+        here = there.take(commonest[np.isin(there.lesion_ids[commonest], lesions[:count])])
+        for score in measure_shift(here, there, tells_unfamiliar=False).scores:
+            assert np.isnan(score.difference[1:]).all() == (count < 5) and np.isfinite(score.difference.value)
+            assert (score.same_mix is None) == (count < 5)
+    few = np.flatnonzero(np.isin(there.labels, [0, 5]))
+    rare = list(dict.fromkeys(there.lesion_ids[there.labels == 0]))[:4]
+    mixed = there.take(few[(there.labels[few] == 5) | np.isin(there.lesion_ids[few], rare)])
+    alone = mixed.take(mixed.labels == 5)
+    of_both, of_one = (measure_shift(each, there, tells_unfamiliar=False).scores[0] for each in (mixed, alone))
+    assert of_both.same_mix is not None and of_one.same_mix is not None
+    assert of_both.same_mix.value == pytest.approx(of_one.same_mix.value)
