@@ -21,7 +21,7 @@ from lesionflow.runtimes.artifact import MODEL_FILES, check_installed, check_sou
 from lesionflow.runtimes.config import FLOAT32
 from lesionflow.storage.location import location_text, path_here
 from lesionflow.storage.temporary import temporary_folder
-from lesionflow.webapp.build import WEB_FILES, Page, check_folder, write_page
+from lesionflow.webapp.build import WEB_FILES, Page, WebNetwork, check_folder, write_page
 from lesionflow.webapp.runtime import LITERT, ONNX, RUNTIMES, WebConfig, fetch_package
 
 
@@ -74,25 +74,25 @@ def web(
         given = None if config.archives is None else path_here(config.archives, "--archives")
         if given is not None and not given.is_dir():
             raise MissingError(f"--archives {given}: no such folder; name the one with the runtime's npm archives")
-        runtime, network, reason = config.runtime or ONNX, graph, ""
+        network, reason = None, ""
         if config.runtime != ONNX:
             try:
                 check_installed(LITERT, FLOAT32)
                 check_source(found.folder, card, LITERT)
                 archives = _archives(LITERT, given, cache)
                 say(f"converting {found.label} for LiteRT, which takes about half a minute", console=console)
-                runtime, network = LITERT, _litert_file(found.folder, console)
+                network = WebNetwork(LITERT, _litert_file(found.folder, console), archives)
             except LesionflowError as error:
                 if config.runtime == LITERT:
                     raise
                 reason = str(error)
-        if runtime == ONNX:
+        if network is None:
             try:
-                archives = _archives(ONNX, given, cache)
+                network = WebNetwork(ONNX, graph, _archives(ONNX, given, cache))
             except LesionflowError as error:
                 raise type(error)(f"{reason}; with ONNX Runtime Web: {error}" if reason else str(error)) from error
-        size = write_page(folder, found.label, card, runtime, network, archives, overwrite=config.overwrite)
-    return Page(folder, WEB_FILES, size, runtime, reason)
+        size = write_page(folder, found.label, card, network, overwrite=config.overwrite)
+    return Page(folder, WEB_FILES, size, network.runtime, reason)
 
 
 def _archives(runtime: str, given: Path | None, cache: Path | None) -> list[bytes]:

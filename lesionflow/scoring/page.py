@@ -9,6 +9,7 @@ import io
 import json
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import quote
@@ -37,17 +38,24 @@ _OTHER_COLUMNS, _COLUMN, _ALSO_COLUMN = 730, 72, 132  # pixels of the page: of a
 WHOLE = 1_000_000  # what a probability of 1 is in the page's data: the report's six decimals, rounded once for people
 
 
+@dataclass(frozen=True)
+class PageContext:
+    """What the page needs to know of a scoring run besides its report."""
+
+    demo: bool = False  # whether the model was trained on synthetic images
+    model_asked: str = ""  # what `lesionflow explain` is to be given as the model
+    store: str = ""  # and as its store, if any
+    sample: Collection[str] = ()  # paths of images to review, which are on the page whatever their probability
+    unread: Sequence[Row] | None = None  # if rows are groups: the images that failed, listed in place of failed rows
+
+
 def write_page(
     rows: Iterable[Row],
     file: BinaryIO,
     out: Location,
     report: ReportLayout,
+    context: PageContext = PageContext(),
     *,
-    demo: bool = False,
-    model_asked: str = "",
-    store: str = "",
-    sample: Collection[str] = (),
-    unread: Sequence[Row] | None = None,
     workers: int | None = None,
 ) -> None:
     """Write the page of a scoring run; the images are read again, for their thumbnails.
@@ -55,16 +63,13 @@ def write_page(
     Of more than `MAXIMUM_IMAGES` scored images the page holds those with the highest malignant probability. file: what
     it is written into; out: its name, from which its links start; report: of the same rows, with the model's name, its
     diagnoses, their shares of the training images and its call's strength; where it has the name of a second model,
-    whose answers stand beside the first one's, images on which the two disagree come first. model_asked: what
-    `lesionflow explain` is to be given as the model; store: and as its store, if any; sample: paths of images to
-    review, which are on the page whatever their probability; unread: where rows are groups, the images that failed,
-    which are listed in place of failed rows.
+    whose answers stand beside the first one's, images on which the two disagree come first.
     """
     labels = report.labels
     counts, failures = Counts.of(labels), list[Row]()
     # A heap: the least suspicious of those kept is dropped first.
     suspicious = list[tuple[bool, bool, float, int, Row, IndexedPrediction]]()
-    wanted = frozenset(sample)
+    wanted = frozenset(context.sample)
     for index, row in enumerate(counts.counting(rows)):
         if row.prediction is None:
             if len(failures) < MAXIMUM_FAILURES:
@@ -76,23 +81,23 @@ def write_page(
             heapq.heappush(suspicious, entry)
         else:
             heapq.heappushpop(suspicious, entry)
-    if unread is not None:
-        failures = list(unread[:MAXIMUM_FAILURES])
-        counts.count_images(unread)
+    if context.unread is not None:
+        failures = list(context.unread[:MAXIMUM_FAILURES])
+        counts.count_images(context.unread)
     suspicious.sort(key=lambda entry: entry[1:4], reverse=True)
     kept = [(row, said) for *_, row, said in suspicious]
     style = base_style() + packaged("lesionflow.scoring", "page.css") + _hiding_columns(len(labels), bool(report.also))
     script = packaged("lesionflow.scoring", "page.js") + packaged("lesionflow.scoring", "review.js")
     page = render("report.html", style=style, script=script, data=_DATA_COMES_HERE)
     before, after = page.split(_DATA_COMES_HERE)
-    about = {"model": utf8(report.model), "demo": demo, "model_asked": utf8(model_asked or report.model)}
-    about["store"] = utf8(store)
+    about = {"model": utf8(report.model), "demo": context.demo, "store": utf8(context.store)}
+    about["model_asked"] = utf8(context.model_asked or report.model)
     about["time"] = report.provenance.get("time", "")  # tells it from the page of an earlier report beside a later one
     about |= _links(kept, out)
     about["sampled"] = [index for index, entry in enumerate(suspicious) if entry[0]]
     about["also"] = utf8(report.also)
     about["disagree"] = sum(entry[1] for entry in suspicious)
-    about["grouped"] = unread is not None
+    about["grouped"] = context.unread is not None
     about["calls"] = _calls(report.call_strength)
     about["prior"] = report.prior or [1 / len(labels)] * len(labels)
     file.write(before.encode())

@@ -250,13 +250,12 @@ def publish_report(
             with begin(outputs.sample) as file:
                 file.write(sample_csv(sample))
         if config.html is not None:
-            from lesionflow.scoring.page import write_page
+            from lesionflow.scoring.page import PageContext, write_page
 
+            drawn, failed = sample.paths if sample else (), groups.failed if groups else None
+            context = PageContext(card.demo, info.model_asked, info.store, drawn, failed)
             with begin(config.html) as file:
-                write_page(
-                    rows(), file, config.html, report, demo=card.demo, model_asked=info.model_asked, store=info.store,
-                    sample=sample.paths if sample else (), unread=groups.failed if groups else None, workers=workers,
-                )  # fmt: skip
+                write_page(rows(), file, config.html, report, context, workers=workers)
         seconds = time.monotonic() - started
         if config.summary is not None:
             values = build_summary(counts, seconds, destination.location, origin, resumed, info.left_out)

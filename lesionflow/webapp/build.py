@@ -80,32 +80,32 @@ def check_folder(folder: Path) -> None:
         )
 
 
-def write_page(
-    folder: Path,
-    label: str,
-    card: Card,
-    runtime: str,
-    network: bytes,
-    archives: list[bytes],
-    *,
-    overwrite: bool = False,
-) -> int:
+@dataclass(frozen=True)
+class WebNetwork:
+    """A network for browsers, and what runs it there."""
+
+    runtime: str  # `LITERT` or `ONNX`
+    content: bytes  # for LiteRT the file that `lesionflow export` writes, for ONNX Runtime the bundle's graph
+    archives: list[bytes]  # of the runtime's packages, verified
+
+
+def write_page(folder: Path, label: str, card: Card, network: WebNetwork, *, overwrite: bool = False) -> int:
     """Write the page of a bundle, and return the size of its files in bytes.
 
-    folder: is there already; label: how reports name the model; runtime: `LITERT` or `ONNX`; network: for LiteRT the
-    file that `lesionflow export` writes, for ONNX Runtime the bundle's graph; archives: those of the runtime's
-    packages, verified; overwrite: replace files of an earlier page. Raises `ReportError` where a file is there already,
-    or cannot be written; `BundleError` where the graph is none that ONNX Runtime reads.
+    folder: is there already; label: how reports name the model; overwrite: replace files of an earlier page. Raises
+    `ReportError` where a file is there already, or cannot be written; `BundleError` where the graph is none that ONNX
+    Runtime reads.
     """
     written = {name: _ours(name) for name in PAGE_FILES}
+    runtime, content = network.runtime, network.content
     if runtime == ONNX:
-        network = prepared(network)
-    scripts, loaded = (_onnx_runtime if runtime == ONNX else _litert)(*archives)
+        content = prepared(content)
+    scripts, loaded = (_onnx_runtime if runtime == ONNX else _litert)(*network.archives)
     worker = [*scripts, *(_ours(name).decode() for name in (f"{runtime}.js", *WORKER_FILES))]
     written[WORKER] = _constant("lesionflowWorkerSource", "\n".join(worker))
     written[RUNTIME_FILE] = _constant("lesionflowRuntime", loaded)
     read_by = sha256(written[WORKER])[:16]  # results that others computed are not taken for theirs
-    bundle = {"model": model_facts(label, card), "scripts": read_by, "network": _packed(network)}
+    bundle = {"model": model_facts(label, card), "scripts": read_by, "network": _packed(content)}
     written[MODEL] = _constant("lesionflowBundle", bundle)
     written[MANIFEST] = json.dumps(_manifest(), indent=1).encode()
     written[LICENCE_FILE] = _licence(runtime)

@@ -16,7 +16,7 @@ from PIL import Image
 from lesionflow.diagnoses import BINARY, HAM10000
 from lesionflow.model.prediction import IndexedPrediction, Row
 from lesionflow.scoring import page
-from lesionflow.scoring.page import write_page
+from lesionflow.scoring.page import PageContext, write_page
 from lesionflow.scoring.report import ReportLayout
 from tests.browser import BROWSER, REQUIRED
 
@@ -54,7 +54,7 @@ def write(tmp_path: Path, rows: list[Row], **options: Any) -> str:
     out = tmp_path / "page.html"
     with out.open("wb") as file:
         layout = ReportLayout("m v1 <b>", provenance={"time": "2026-11-30T21:05:00+00:00"})
-        write_page(rows, file, out, layout, **options)
+        write_page(rows, file, out, layout, PageContext(**options))
     return out.read_text(encoding="utf-8")
 
 
@@ -65,7 +65,8 @@ def data_of(text: str) -> dict[str, Any]:
 def test_columns_of_the_diagnoses_leave_room_for_the_names_of_files(tmp_path: Path) -> None:
     for labels, width in (HAM10000, 730 + 7 * 72), (BINARY, 730 + 2 * 72):
         with (tmp_path / "page.html").open("wb") as file:
-            write_page([], file, tmp_path / "page.html", ReportLayout("m", labels=labels), store="sqlite:///a b.db")
+            layout, context = ReportLayout("m", labels=labels), PageContext(store="sqlite:///a b.db")
+            write_page([], file, tmp_path / "page.html", layout, context)
         text = (tmp_path / "page.html").read_text()
         assert f"(max-width: {width}px) {{ .each {{ display: none; }} }}" in text
         assert data_of(text)["store"] == "sqlite:///a b.db"
