@@ -18,6 +18,7 @@ With a `pattern` names alone decide, not content.
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import os
 import tempfile
@@ -312,7 +313,9 @@ def cache_folder(given: str | os.PathLike[str] | None = None) -> Path:
         return path_here(chosen, "LESIONFLOW_CACHE")
     if caches := os.environ.get("XDG_CACHE_HOME"):
         return Path(caches) / "lesionflow"
-    try:
-        return Path.home() / ".cache" / "lesionflow"
-    except RuntimeError:  # no HOME, and a user id that no table knows, as in many containers
-        return Path(tempfile.gettempdir()) / f"lesionflow-{os.getuid() if hasattr(os, 'getuid') else 'cache'}"
+    with contextlib.suppress(RuntimeError):  # no HOME, and a user id that no table knows, as in many containers
+        cache = Path.home() / ".cache" / "lesionflow"
+        there = next(folder for folder in (cache, *cache.parents) if os.path.exists(folder) or folder == folder.parent)
+        if there == cache or os.access(there, os.W_OK):  # as it is not where a service's user has / or /nonexistent
+            return cache
+    return Path(tempfile.gettempdir()) / f"lesionflow-{os.getuid() if hasattr(os, 'getuid') else 'cache'}"

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -109,6 +110,16 @@ def test_a_user_without_a_name_a_home_or_a_folder_for_temporary_files(
         assert refused.returncode == 1 and "Traceback" not in refused.stderr, refused.stderr
         (line,) = refused.stderr.strip().splitlines()
         assert line.startswith("Error: ") and told in line
+
+
+@pytest.mark.parametrize("home", ["/", "/nonexistent"])  # as services have it
+def test_a_user_whose_home_cannot_be_written_has_a_cache_among_temporary_files(
+    home: str, environment: dict[str, str], as_nobody: list[str]
+) -> None:
+    bare = {name: environment[name] for name in ("PATH", "PYTHONPATH")} | {"HOME": home}
+    program = "from lesionflow.images.discovery import cache_folder; print(cache_folder())"
+    done = subprocess.run([*as_nobody, sys.executable, "-B", "-c", program], env=bare, capture_output=True, text=True)
+    assert done.stdout == f"{tempfile.gettempdir()}/lesionflow-54321\n", done.stderr
 
 
 def test_a_read_only_folder_is_one_line(
