@@ -48,7 +48,7 @@ class TrainingOptions(TypedDict, total=False):
     averaging: float
     width: float
     patience: int
-    keep: str
+    keep: str | None
     precision: str
     validation_fraction: float
     test_fraction: float

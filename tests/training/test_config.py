@@ -209,8 +209,10 @@ def test_the_weights_of_a_model_are_trained_with_a_small_rate_on_whole_images() 
         further = TrainingConfig(start_from="pretrained").resolved(network, preset)
         assert vars(further) | {"start_from": ""} == vars(TrainingConfig().resolved(network, preset)) | FROM_A_MODEL
         assert further.learning_rate <= fresh["learning_rate"] / 10 and further.small_epochs == 0
-        given = TrainingConfig(start_from="pretrained", learning_rate=3e-4, small_first=0.5).resolved(network, preset)
-        assert (given.learning_rate, given.small_first) == (3e-4, 0.5)
+        assert (further.keep, fresh["keep"]) == ("last", "best")
+        given = {"learning_rate": 3e-4, "small_first": 0.5, "keep": "best"}
+        resolved = TrainingConfig(start_from="pretrained", **given).resolved(network, preset)  # type: ignore[arg-type]
+        assert {name: getattr(resolved, name) for name in given} == given
         assert (
             imagenet.resolved("efficientnet", preset).learning_rate
             == preset_of(preset, "efficientnet")["learning_rate"]
