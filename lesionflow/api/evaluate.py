@@ -26,7 +26,7 @@ from lesionflow.evaluation.evaluate import (
     write_evaluation,
 )
 from lesionflow.evaluation.label_mapping import LabelMapping, map_between, read_mapping
-from lesionflow.evaluation.leaks import find_leak_of_images, split_of_training, trained_on
+from lesionflow.evaluation.leaks import find_leak_of_images, members_of_part, split_of_training, trained_on
 from lesionflow.evaluation.result import Evaluation
 from lesionflow.evaluation.stability import STABILITY, USUAL_IMAGES
 from lesionflow.images.pixel_cache import decoded_pixels
@@ -55,9 +55,9 @@ def evaluate(
 
     On the data that the model was trained on, the test part of its own split is measured unless `part` is given; on
     other data, all images. A data set of several, or one whose files were resized since, counts as that data if it is
-    split as then: see `evaluation.leaks.split_of_training`. Images of lesions that the model was trained on are found
-    by the digests that its bundle keeps, copies of its training images also by the hashes, and the first warning counts
-    them.
+    split as then: see `evaluation.leaks.split_of_training`; of others, `part` measures the files that were in it.
+    Images of lesions that the model was trained on are found by the digests that its bundle keeps, copies of its
+    training images also by the hashes, and the first warning counts them.
 
     Parameters
     ----------
@@ -84,8 +84,8 @@ def evaluate(
     Raises
     ------
     UsageError
-        If `part` is given for data that has no such part: the model was not trained on it, or on more than it. If the
-        model is given where the data belong, and the data where the model belongs.
+        If `part` is given for data of which no file was in that part of the training. If the model is given where the
+        data belong, and the data where the model belongs.
     ReportError
         If the folder already holds an evaluation.
     """
@@ -107,7 +107,7 @@ def evaluate(
         images = read_labelled_images(data, cache, config.labels, label_set)
         _check_mapped(mapping, images)
         split = split_of_training(card, images, known)
-        part, members = _members(resolved.label, images, split, config.part)
+        part, members = _members(resolved.label, images, split, known, config.part)
         warnings = [*images.warnings, *same_bytes(images.table.iloc[members])]
         status("looking for images that the model was trained on")
         if known is None and split is not None:
@@ -173,14 +173,22 @@ def _check_mapped(mapping: LabelMapping | None, images: LabelledImages) -> None:
         )
 
 
-def _members(label: str, images: LabelledImages, split: Split | None, part: str | None) -> tuple[str, np.ndarray]:
-    """The part to measure, and its images; split: of the model's training, None where these images have none."""
-    if part in PARTS and split is None:
+def _members(
+    label: str, images: LabelledImages, split: Split | None, known: dict[str, np.ndarray] | None, part: str | None
+) -> tuple[str, np.ndarray]:
+    """The part to measure, and its images.
+
+    split: of the model's training, None where these images are not drawn again as then; known: what it tells of them.
+    """
+    if split is not None and part != "all":
+        part = part or "test"
+        return part, split.part(part)
+    if part not in PARTS:
+        return "all", np.arange(len(images.table))
+    members = members_of_part(known or {}, images.table, part)
+    if not len(members):
         raise UsageError(
-            f"--part {part}: {label} was trained on other data than this, or on more; leave it out: all images are "
-            "measured, and those that it was trained on are counted"
+            f"--part {part}: none of these images is known to be in that part of the training of {label}; leave it "
+            "out: all images are measured, and those that it was trained on are counted"
         )
-    part = part or ("all" if split is None else "test")
-    if part == "all" or split is None:
-        return part, np.arange(len(images.table))
-    return part, split.part(part)
+    return part, members

@@ -15,7 +15,7 @@ import numpy as np
 from lesionflow.datasets.combined import describe_sources, split_data_sets
 from lesionflow.datasets.image_files import contents_of_files, is_there
 from lesionflow.datasets.labelled import LabelledImages
-from lesionflow.datasets.split import Split
+from lesionflow.datasets.split import HELD_OUT, Split
 from lesionflow.errors import DataError, counted
 from lesionflow.images.duplicates import VIEW, known_by_hash, perceptual_hashes
 from lesionflow.images.pixel_cache import decoded_pixels
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 # Evidence of a leak: the same lesion, an image with the same name, a file with the same bytes under any name; and where
 # a bundle has hashes, an image that looks the same.
 DIGESTED_COLUMNS = {"lesions": "lesion_id", "images": "image_id", "contents": "content"}
+_FILES_OF = {"train": "contents"} | {part: f"{part}_contents" for part in HELD_OUT}
 HASHES = "hashes"
 _WAYS = {
     "lesions": "by lesion", "images": "by the image's name", "contents": "by the file's bytes", HASHES: "by sight",
@@ -79,6 +80,20 @@ def trained_on(table: pd.DataFrame, members: np.ndarray) -> dict[str, np.ndarray
     known = {name: _digests(name, table[column]) for name, column in DIGESTED_COLUMNS.items()}
     known["images"] = np.concatenate([known["images"], _digests("images", archive_ids(table["image_id"]))])
     return {name: np.unique(digests) for name, digests in known.items()}
+
+
+def held_out(table: pd.DataFrame, split: Split) -> dict[str, np.ndarray]:
+    """Digests of the files of validation and test, for a bundle beside those of `trained_on`."""
+    return {_FILES_OF[part]: trained_on(table, split.part(part))["contents"] for part in HELD_OUT}
+
+
+def members_of_part(known: dict[str, np.ndarray], table: pd.DataFrame, part: str) -> np.ndarray:
+    """The rows whose files were in a part of the split, among whatever others: (images of the part,) int64.
+
+    known: what `trained_on` and `held_out` gave for the model; early bundles have no more than the training part.
+    """
+    files = known.get(_FILES_OF[part], np.empty(0, np.uint64))
+    return np.flatnonzero(np.isin(_digests("contents", table["content"]), files))
 
 
 def find_leak(known: dict[str, np.ndarray], table: pd.DataFrame, hashes: np.ndarray | None = None) -> Leak:

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from lesionflow.api.evaluate import evaluate
+from lesionflow.datasets.demo.demo_set import draw_demo_set
 from lesionflow.datasets.labelled import read_labelled_images
 from lesionflow.datasets.split import split_by_lesion
 from lesionflow.errors import BundleError, DataError, UsageError
@@ -147,8 +148,28 @@ def test_other_data_counts_whole(bundle: Path, demo_folder: Path, cache: Path, t
     image.write_bytes(image.read_bytes() + b"\0")
     result = invoke("evaluate", str(bundle), str(other), "--cache", str(cache), "--resamples", "100")
     assert result.exit_code == 0 and ", all: 150 images" in result.stdout and "LEAK" in result.stderr
-    refused = invoke("evaluate", str(bundle), str(other), "--part", "test", "--cache", str(cache))
-    assert refused.exit_code == 2 and "trained on other data" in error_line(refused)
+
+
+def test_a_part_is_measured_of_whatever_was_in_it(bundle: Path, demo_folder: Path, cache: Path, tmp_path: Path) -> None:
+    """Of data that cannot be split as then: rows are missing, others came from another set and were renamed."""
+    images = read_labelled_images(demo_folder)
+    split = split_by_lesion(images.table["image_id"], images.table["lesion_id"], images.labels)
+    draw_demo_set(tmp_path / "new", images=60, seed=4)
+    some = images.table.iloc[[*split.test[:9], *split.train[:5], *split.validation[:2]]]
+    rows = [f"{row.path},{row.dx},renamed {number}" for number, row in enumerate(some.itertuples())]
+    new = [f"{path},nv,new {path.stem}" for path in sorted((tmp_path / "new").rglob("*.jpg"))[:3]]
+    table, others = tmp_path / "mixed.csv", tmp_path / "new.csv"
+    table.write_text("\n".join(["path,diagnosis,lesion_id", *rows, *new]))
+    others.write_text("\n".join(["path,diagnosis,lesion_id", *new]))
+    for part, count in (("train", 5), ("validation", 2), ("test", 9), ("all", 19), (None, 19)):
+        found = evaluate(bundle, table, part=part, cache=cache, resamples=QUICK)
+        assert (found.part, len(found.predictions)) == (part or "all", count)
+        assert any("LEAK" in told for told in found.warnings) == (part not in ("validation", "test"))
+        if part == "test":
+            assert {*found.predictions.image_ids} <= {*images.table["image_id"].iloc[split.test[:9]]}
+    refused = invoke("evaluate", str(bundle), str(others), "--part", "test", "--cache", str(cache))
+    told = "--part test: none of these images is known to be in that part of the training of cnn@"
+    assert refused.exit_code == 2 and told in error_line(refused)
 
 
 def test_logs_when_asked(store: Path, demo_folder: Path, cache: Path, tmp_path: Path) -> None:
