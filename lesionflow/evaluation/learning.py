@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lesionflow.evaluation.plots import GREY, SMALL, TEXT, canvas, caption, printable
+from lesionflow.evaluation.plots import TEXT, canvas, caption, legend_above, printable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -118,23 +118,15 @@ def learning_curves(about: str, histories: Mapping[str, History]) -> Figure:
                 curve = history.curve(f"{part}_{name}")
                 axes.plot(epochs, curve, style, color="black", linewidth=1.4, label=words)
             if name == "balanced_accuracy":
-                for value, marker in ((history.train, "^"), (history.validation, "o")):
+                for value, marker, words in ((history.train, "^", "not augmented"), (history.validation, "o", "")):
                     if value is not None:
                         axes.plot(history.best_epoch, value, marker, color="black", markerfacecolor="white",
-                                  clip_on=False, zorder=5)  # fmt: skip
-                if history.train is not None:
-                    axes.annotate("not augmented", (history.best_epoch, history.train), (-6, 0), ha="right",
-                                  va="center", textcoords="offset points", fontsize=SMALL)  # fmt: skip
+                                  clip_on=False, zorder=5, label=words or None)  # fmt: skip
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
             if not column:
                 axes.set_ylabel(label)
         panels[0, column].set_title(printable(network), fontsize=TEXT, fontweight="bold", parse_math=False, y=1.0)
         panels[-1, column].set_xlabel(f"epoch (kept: {history.best_epoch})")
-    panels[1, -1].legend(fontsize=SMALL, frameon=False, loc="lower right")
+    legend_above(panels[1, 0], abreast=3 if len(histories) == 1 else 1)
     caption(figure, ";\n".join(f"{network}: {diagnose_fit(history)}" for network, history in histories.items()), about)
-    for column, history in enumerate(histories.values()):
-        panels[0, column].text(
-            history.best_epoch, 1.0, "kept", transform=panels[0, column].get_xaxis_transform(), ha="center", va="top",
-            fontsize=SMALL, color=GREY,
-        )  # fmt: skip
     return figure

@@ -74,9 +74,9 @@ def caption(figure: Figure, message: str, about: str) -> None:
         _fit(figure, figure.supxlabel("", x=0.01, ha="left", fontsize=7, color=GREY), about)
 
 
-def legend_above(axes: Axes) -> None:
-    """What the labelled lines and points are, where nothing of them can be covered."""
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False, fontsize=SMALL, borderpad=0, reverse=True)
+def legend_above(axes: Axes, abreast: int = 1) -> None:
+    """What the labelled lines and points are, where nothing of them can be covered; abreast: how many in a row."""
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=abreast, frameon=False, fontsize=SMALL, borderpad=0)
 
 
 def _fit(figure: Figure, written: Text, text: str) -> None:

@@ -95,3 +95,7 @@ def test_curves_of_both_networks_stand_side_by_side() -> None:
     assert len(figure.axes) == 4 and "epoch (kept: 30)" in texts(figure)
     assert {line.get_linestyle() for line in figure.axes[0].lines} >= {"-", "--"}  # not told apart by colour
     assert drawn(figure).std() > 10
+    assert not any(axes.texts for axes in figure.axes)  # nothing covers a curve
+    legend = figure.axes[2].get_legend()
+    assert legend and figure.axes[2].bbox.y1 <= legend.get_window_extent().y0
+    assert legend.get_window_extent().y1 <= figure.axes[0].bbox.y0
