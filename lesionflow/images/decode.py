@@ -194,9 +194,10 @@ def _decode(kind: str, data: bytes, sizes: Sequence[tuple[int, int]]) -> list[De
         pictures = _jpeg_pictures(data, sizes)
     elif kind == "TIFF":
         pictures = [open_tiff(data)] * len(sizes)
-    else:  # of which JPEG 2000 is decoded in as much detail as the size needs
-        opened = {size: open_with_pillow(kind, data, size[1], size[0]) for size in dict.fromkeys(sizes)}
-        pictures = [opened[size] for size in sizes]
+    else:  # of which JPEG 2000 is decoded in as much detail as the size needs, the others as a whole
+        needed = dict.fromkeys(sizes if kind == "JPEG 2000" else sizes[:1])
+        opened = {size: open_with_pillow(kind, data, size[1], size[0]) for size in needed}
+        pictures = [opened.get(size, opened[sizes[0]]) for size in sizes]
     said = unfinished(data) if kind in _WITHOUT_CHECKSUMS else ""
     return [_fitted(picture, size, kind, said) for picture, size in zip(pictures, sizes, strict=True)]
 

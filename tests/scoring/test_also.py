@@ -7,10 +7,13 @@ import dataclasses
 import json
 import shutil
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
+import pytest
 
 from lesionflow.images.decode import decode, decode_frames_in_sizes
+from lesionflow.images.pillow_formats import open_with_pillow
 from lesionflow.model.card import read_card, write_card
 from tests.conftest import error_line, invoke
 from tests.scoring.test_page import data_of
@@ -23,18 +26,32 @@ def read(file: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(text))
 
 
-def test_a_file_decoded_to_several_sizes_has_the_pixels_of_each(images: Path, tmp_path: Path) -> None:
+def test_a_file_decoded_to_several_sizes_has_the_pixels_of_each_and_is_decoded_once(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from PIL import Image
 
+    opened = Mock(side_effect=open_with_pillow)
+    monkeypatch.setattr("lesionflow.images.decode.open_with_pillow", opened)
     first = Image.open(sorted(images.iterdir())[0]).resize((600, 450))
+    clear = first.convert("RGBA")
+    clear.putalpha(first.convert("L"))
     turned = Image.Exif()
     turned[0x0112] = 6  # on its side
-    for name, exif in (("a.jpg", None), ("b.jpg", turned), ("c.png", None), ("d.tif", None), ("e.jp2", None)):
-        first.save(tmp_path / name, **({"exif": exif} if exif else {}))  # type: ignore[arg-type]
+    files = {
+        "a.jpg": first, "b.jpg": first, "c.png": first, "d.tif": first, "e.jp2": first, "f.webp": clear, "g.gif": first,
+        "h.png": clear, "i.png": first.quantize(),
+    }  # fmt: skip
+    for name, image in files.items():
+        image.save(tmp_path / name, exif=turned if name == "b.jpg" else Image.Exif())
+        opened.reset_mock()
         ((frame, found),) = decode_frames_in_sizes(tmp_path / name, SIZES)
         assert frame == 0 and isinstance(found, list)
-        for image, size in zip(found, SIZES, strict=True):
-            assert (image.pixels == decode(tmp_path / name, *size)).all(), (name, size)
+        # JPEG 2000 is decoded in as much detail as each size needs
+        expected = 0 if name[-3:] in ("jpg", "tif") else len({*SIZES}) if name == "e.jp2" else 1
+        assert opened.call_count == expected, name
+        for decoded, size in zip(found, SIZES, strict=True):
+            assert (decoded.pixels == decode(tmp_path / name, *size)).all(), (name, size)
 
 
 def test_both_models_say_what_each_says_alone_and_disagreement_comes_first(
