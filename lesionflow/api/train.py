@@ -311,7 +311,9 @@ def _describe_data(config: TrainingConfig, material: Material, begun: Interrupte
         for source in sources:
             counts = ", ".join(f"{count} {part}" for part, count in source["images"].items() if count)
             extra = " (--extra)" if source["training_only"] else ""
-            say(f"  of which {source['name']}{extra}: {counts}", console=console)
+            lacks = [name for name, count in source["diagnoses"].items() if not count]
+            told = f"; no {first_few(lacks, 8)}" if lacks else ""
+            say(f"  of which {source['name']}{extra}: {counts}{told}", console=console)
     return description
 
 

@@ -216,11 +216,11 @@ def test_what_a_data_set_leaves_out_is_told_once(demo_folder: Path, tmp_path: Pa
     assert "lentigo" in left_out and " ".join(told.getvalue().split()).count(left_out) == 1
 
 
-def test_of_several_data_sets_the_images_of_each_are_told(demo_folder: Path, tmp_path: Path) -> None:
+def test_of_several_data_sets_the_images_of_each_are_told_and_what_it_lacks(demo_folder: Path, tmp_path: Path) -> None:
     table = read_labelled_images(demo_folder).table[["path", "dx", "lesion_id"]].rename(columns={"dx": "diagnosis"})
     other = table["lesion_id"].isin(table["lesion_id"].unique()[::4])
     table[~other].to_csv(tmp_path / "clinic.csv", index=False)
-    table[other].to_csv(tmp_path / "atlas.csv", index=False)
+    table[other & ~table["diagnosis"].isin(["df", "nv"])].to_csv(tmp_path / "atlas.csv", index=False)
     config = TrainingConfig(data=str(tmp_path / "clinic.csv"), extra=str(tmp_path / "atlas.csv"), preset="quick")
     told = io.StringIO()
     images, split = _read_data(config, Console(file=io.StringIO()), tmp_path)
@@ -230,7 +230,7 @@ def test_of_several_data_sets_the_images_of_each_are_told(demo_folder: Path, tmp
     training = len(split.train) - of_atlas
     assert lines == [
         f"of which clinic.csv: {training} train, {len(split.validation)} validation, {len(split.test)} test",
-        f"of which atlas.csv (--extra): {of_atlas} train",
+        f"of which atlas.csv (--extra): {of_atlas} train; no df, nv",
     ]
 
 
