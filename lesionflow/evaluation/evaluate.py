@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lesionflow.atomic import write_together
-from lesionflow.datasets.label_columns import ATTRIBUTES
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.errors import DataError, ImageError, counted, first_few
 from lesionflow.evaluation.call_strength import STRENGTHS, call_strengths
@@ -113,7 +112,7 @@ def evaluate_model(
     table = part.table
     progress(f"{part.name}: measuring, with {how.resamples} resamples")
     metrics = measure(said, resamples=how.resamples)
-    groups = slices(said, table[list(ATTRIBUTES)])
+    groups = slices(said, table)
     moved = None
     if how.stability:
         doing = f"{part.name}: changing images in {len(CHANGES)} harmless ways"

@@ -1,4 +1,4 @@
-"""The same metrics for parts of the images: by sex, age, body site and how the diagnosis was confirmed."""
+"""The same metrics for parts of the images: by sex, age, body site, confirmation of the diagnosis and source."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 # With 20 lesions, one more or less moves a sensitivity by five points, and its interval is about 40 points wide.
 FEWEST_IMAGES, FEWEST_LESIONS = 100, 20
+SOURCE, MOST_SOURCES = "source", 30  # a column of more values tells images apart, such as by their address
 ATTRIBUTE_WORDS = {"localization": "body site", "dx_type": "confirmation"}
 
 
@@ -56,10 +57,10 @@ class Gap:
 def slices(predictions: LabelledPredictions, attributes: pd.DataFrame, *, resamples: int = 1000) -> list[Slice]:
     """All of `measure.measure` for each value of each attribute, the more frequent values first, unknown last.
 
-    attributes: the rows of predictions in the same order, with text in whichever of `ATTRIBUTES` it has as columns; age
-    is cut into `AGE_BANDS`. Empty text counts as unknown; an attribute of which nothing else is known is left out.
-    Averages over diagnoses are over those in the slice. Raises `ValueError` where the rows are not those of
-    predictions.
+    attributes: the rows of predictions in the same order, with text in whichever of `ATTRIBUTES` and `source` it has as
+    columns; age is cut into `AGE_BANDS`. Empty text counts as unknown; an attribute of which nothing else is known is
+    left out, and so is the source where all images are of one, or of more than `MOST_SOURCES`. Averages over diagnoses
+    are over those in the slice. Raises `ValueError` where the rows are not those of predictions.
     """
     if len(attributes) != len(predictions):
         raise ValueError(f"attributes of {len(attributes)} images, predictions of {len(predictions)}")
@@ -69,8 +70,10 @@ def slices(predictions: LabelledPredictions, attributes: pd.DataFrame, *, resamp
     _, lesions = np.unique(predictions.lesion_ids, return_inverse=True)
     predictions = replace(predictions, lesion_ids=lesions)
     found = []
-    for attribute in ATTRIBUTES:
+    for attribute in (*ATTRIBUTES, SOURCE):
         if attribute not in attributes.columns:
+            continue
+        if attribute == SOURCE and not 1 < attributes[SOURCE].nunique() <= MOST_SOURCES:
             continue
         values = values_of(attributes, attribute)  # (images,)
         if attribute == "age":

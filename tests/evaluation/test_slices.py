@@ -57,6 +57,15 @@ def test_attributes_of_which_nothing_is_known_are_left_out() -> None:
     assert slices(MADE, attributes(MADE), resamples=5) == []
 
 
+def test_several_sources_are_groups_and_one_or_a_great_many_are_none() -> None:
+    sources = np.where(np.arange(len(MADE)) % 3 == 0, "atlas", "clinic")
+    found = slices(MADE, attributes(MADE, source=sources), resamples=20)
+    assert [(each.attribute, each.value) for each in found] == [("source", "clinic"), ("source", "atlas")]
+    assert found[1].metrics == measure(MADE.take(sources == "atlas"), resamples=20)
+    for others in (["clinic"] * len(MADE), [f"https://archive.example/{index}" for index in range(len(MADE))]):
+        assert slices(MADE, attributes(MADE, source=others), resamples=5) == []
+
+
 def test_small_is_few_images_or_few_lesions_of_either_kind() -> None:
     malignant = np.isin(MADE.labels, HAM10000.malignant_indices)
     lesions = np.unique(MADE.lesion_ids[malignant])
