@@ -21,13 +21,14 @@ from __future__ import annotations
 import contextlib
 import fnmatch
 import os
+import stat
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from zipfile import ZipInfo
 
-from lesionflow.errors import DataError, os_errors_as
+from lesionflow.errors import DataError, StoreError, os_errors_as
 from lesionflow.images.containers import archive_entries, entry_head, is_archive
 from lesionflow.images.signatures import HEAD, SUFFIXES, sniff
 from lesionflow.storage.location import Url, is_url, path_here
@@ -306,7 +307,10 @@ def _is_special(entry: os.DirEntry[str]) -> bool:
 
 
 def cache_folder(given: str | os.PathLike[str] | None = None) -> Path:
-    """The cache for decoded pixels and the demo set: as given, `$LESIONFLOW_CACHE`, or else the user's cache folder."""
+    """The cache for decoded pixels and the demo set: as given, `$LESIONFLOW_CACHE`, or else the user's cache folder.
+
+    Where the home cannot be written, a folder among temporary files. Raises `StoreError` where that is not the user's.
+    """
     if given is not None:
         return path_here(given, "cache")
     if chosen := os.environ.get("LESIONFLOW_CACHE"):
@@ -318,4 +322,11 @@ def cache_folder(given: str | os.PathLike[str] | None = None) -> Path:
         there = next(folder for folder in (cache, *cache.parents) if os.path.exists(folder) or folder == folder.parent)
         if there == cache or os.access(there, os.W_OK):  # as it is not where a service's user has / or /nonexistent
             return cache
-    return Path(tempfile.gettempdir()) / f"lesionflow-{os.getuid() if hasattr(os, 'getuid') else 'cache'}"
+    user = os.geteuid() if hasattr(os, "geteuid") else None
+    folder = Path(tempfile.gettempdir()) / f"lesionflow-{'cache' if user is None else user}"
+    if user is not None and os.path.lexists(folder):  # anybody could have made a folder of that name, or a link
+        found = os.lstat(folder)
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != user or found.st_mode & stat.S_IWOTH:
+            advice = "choose another folder with --cache or LESIONFLOW_CACHE"
+            raise StoreError(f"{folder}: is no folder of yours alone, where decoded pixels would be kept; {advice}")
+    return folder

@@ -1,16 +1,18 @@
 import io
 import os
 import re
+import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from lesionflow.datasets.labelled import read_rows
-from lesionflow.errors import DataError, ImageError, UsageError
+from lesionflow.errors import DataError, ImageError, StoreError, UsageError
 from lesionflow.images.discovery import LeftOut, cache_folder, describe_left_out, walk_images
 from lesionflow.images.read_bytes import read_image_bytes
 from lesionflow.scoring.sources import expand
@@ -257,6 +259,27 @@ def test_the_cache_can_be_moved(monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
     monkeypatch.delenv("LESIONFLOW_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert cache_folder() == tmp_path / "lesionflow"
+
+
+def test_a_cache_among_temporary_files_is_the_users_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("LESIONFLOW_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", Mock(side_effect=RuntimeError))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    cache = cache_folder()
+    assert cache.parent == tmp_path and not cache.exists()
+    cache.mkdir(0o775)
+    assert cache_folder() == cache
+    cache.chmod(0o777)
+    told = f"{cache}: is no folder of yours alone, where .*; choose another folder with --cache or LESIONFLOW_CACHE"
+    with pytest.raises(StoreError, match=told):
+        cache_folder()
+    cache.rmdir()
+    for make in (cache.touch, lambda: cache.symlink_to(tmp_path)):
+        make()
+        with pytest.raises(StoreError, match=told):
+            cache_folder()
+        cache.unlink()
 
 
 def test_why_files_were_left_out_is_told_however_many_endings_there_are() -> None:

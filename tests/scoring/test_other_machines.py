@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -114,12 +113,24 @@ def test_a_user_without_a_name_a_home_or_a_folder_for_temporary_files(
 
 @pytest.mark.parametrize("home", ["/", "/nonexistent"])  # as services have it
 def test_a_user_whose_home_cannot_be_written_has_a_cache_among_temporary_files(
-    home: str, environment: dict[str, str], as_nobody: list[str]
+    home: str, tmp_path: Path, environment: dict[str, str], as_nobody: list[str]
 ) -> None:
-    bare = {name: environment[name] for name in ("PATH", "PYTHONPATH")} | {"HOME": home}
+    (temporary := tmp_path / "temporary").mkdir()
+    temporary.chmod(0o1777)
+    bare = {name: environment[name] for name in ("PATH", "PYTHONPATH")} | {"HOME": home, "TMPDIR": str(temporary)}
     program = "from lesionflow.images.discovery import cache_folder; print(cache_folder())"
-    done = subprocess.run([*as_nobody, sys.executable, "-B", "-c", program], env=bare, capture_output=True, text=True)
-    assert done.stdout == f"{tempfile.gettempdir()}/lesionflow-54321\n", done.stderr
+    command = [*as_nobody, sys.executable, "-B", "-c", program]
+    done = subprocess.run(command, env=bare, capture_output=True, text=True)
+    cache = temporary / "lesionflow-54321"
+    assert done.stdout == f"{cache}\n" and not cache.exists(), done.stderr
+    cache.mkdir(0o755)  # by another user
+    refused = subprocess.run(command, env=bare, capture_output=True, text=True)
+    assert refused.returncode == 1 and f"{cache}: is no folder of yours alone" in refused.stderr
+    command[-1:] = ["from lesionflow.cli import main; main()", "doctor"]
+    told = subprocess.run(command, env=bare, cwd="/", capture_output=True, text=True)
+    assert "Traceback" not in told.stderr and "is no folder of yours alone" in " ".join(told.stdout.split()), (
+        told.stderr
+    )
 
 
 def test_a_read_only_folder_is_one_line(
