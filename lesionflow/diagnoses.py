@@ -483,9 +483,11 @@ def built_in_set(source: str) -> LabelSet | None:
     A part leaves out images of the set's other diagnoses. Raises `UsageError` for one without a malignant or a benign
     diagnosis.
     """
-    names = source.split(",")
+    names = [name.strip() for name in source.split(",")]
     for whole in BUILT_IN.values() if len(names) > 1 else ():
         if len(names) == len(set(names) & set(whole.names)):
+            if len(names) == len(whole.names):
+                return whole
             kept = tuple(name for name in whole.names if name in names)
             left = [name for name in whole.names if name not in names]
             words = [word for name in left for word in (name, whole.full_names[name], *whole.aliases.get(name, ()))]

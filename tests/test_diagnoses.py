@@ -228,7 +228,8 @@ def test_some_diagnoses_of_a_built_in_set_are_a_set_that_leaves_the_others_out()
     part = read_label_set("nv,mel,bkl")
     assert part.names == ("bkl", "mel", "nv") and part.malignant == ("mel",) and part.not_to_miss == "mel"
     assert part.name == "bkl,mel,nv" and read_label_set(part.name) == part
-    assert read_label_set("mel,nv").words["bkl"] == "" and read_label_set(",".join(HAM10000.names)).is_like(HAM10000)
+    assert read_label_set("mel,nv").words["bkl"] == "" and read_label_set(",".join(HAM10000.names)) is HAM10000
+    assert read_label_set("mel, nv") == read_label_set("mel,nv")
     assert part.words["melanocytic nevus"] == "nv" and part.words["basaliom"] == part.words["vasc"] == ""
     assert read_label_set("ak,scc,nv").source == ISIC2019.source and not read_label_set("bcc,nv").not_to_miss
 

@@ -6,6 +6,7 @@ report's own columns.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import os
 from collections.abc import Callable
@@ -16,8 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lesionflow.datasets.label_columns import is_missing_word
-from lesionflow.diagnoses import BINARY, BUILT_IN, LabelSet
-from lesionflow.errors import ReportError, first_few
+from lesionflow.diagnoses import BINARY, LabelSet, built_in_set
+from lesionflow.errors import ReportError, UsageError, first_few
 from lesionflow.model.columns import (
     ALSO,
     FAILED,
@@ -166,17 +167,26 @@ def _grouped_by(rows: pd.DataFrame, file: Path) -> str:
 
 
 def label_set_of(report: ReportTable) -> LabelSet:
-    """Return the diagnoses of a report: a built-in set, else one of the names that its columns have.
+    """Return the diagnoses of a report: a built-in set or a part of one, else one of the names that its columns have.
 
     Raises `ReportError` if the report has too few rows to tell which of its diagnoses are malignant.
     """
-    for labels in BUILT_IN.values():
-        if labels.names == report.diagnoses and labels.malignant == report.malignant_diagnoses:
-            return labels
+    labels = _known_set(report.diagnoses)
+    if labels and labels.malignant == report.malignant_diagnoses:
+        return labels
     if not report.malignant_diagnoses:
         raise ReportError(f"{report.file}: too few rows to tell which diagnoses are malignant; give a longer report")
     names = {name: name for name in report.diagnoses}
     return LabelSet("report", report.diagnoses, names, report.malignant_diagnoses)
+
+
+def _known_set(diagnoses: tuple[str, ...]) -> LabelSet | None:
+    """The built-in set, or part of one, with these diagnoses in this order."""
+    with contextlib.suppress(UsageError):  # a part without a benign or a malignant one
+        found = built_in_set(",".join(diagnoses))
+        if found and found.names == diagnoses:
+            return found
+    return None
 
 
 def _saved_by_spreadsheet(file: Path) -> bool:
@@ -306,9 +316,9 @@ def _malignant(diagnoses: tuple[str, ...], probabilities: np.ndarray, malignant:
     def fits(members: np.ndarray) -> bool:
         return bool(np.abs(probabilities @ members - malignant).max(initial=0.0) <= tolerance)
 
-    for labels in BUILT_IN.values():
-        if labels.names == diagnoses and fits(np.isin(diagnoses, labels.malignant).astype(float)):
-            return labels.malignant
+    labels = _known_set(diagnoses)
+    if labels and fits(np.isin(diagnoses, labels.malignant).astype(float)):
+        return labels.malignant
     if len(probabilities) >= len(diagnoses):
         solved, _, rank, _ = np.linalg.lstsq(probabilities, malignant, rcond=1e-5)
         members = np.round(np.asarray(solved))

@@ -43,8 +43,8 @@ NEEDED: dict[str, dict[str, Any]] = {
 
 # What the weights of a trained model need in place of the network's own settings: they know most already, and a clinic
 # has few images. From a model of other cameras and 200 images, a peak rate of 3e-4 forgets in eight epochs what it had
-# gained after three (balanced accuracy 0.34, 0.42; 0.28 before), and 1e-4 reaches 0.50. The validation part of so few
-# has some fifty images, whose best epoch is chance: the last one is better on others (docs/experiments.md).
+# gained after three (balanced accuracy 0.34, 0.42; 0.28 before), and 1e-4 reaches 0.50 (docs/experiments.md). The
+# validation part of so few has some fifty images, whose best epoch is chance: the last one is better on others.
 FROM_A_MODEL: dict[str, Any] = {"learning_rate": 1e-4, "small_first": 0.0, "keep": "last"}
 
 # Settings for reasonable times: full on a GPU, quick on two CPU cores. Sizes and lengths of full have not
@@ -340,7 +340,7 @@ def read_settings(text: str, file: str) -> dict[str, Any]:
             value = SEPARATOR.join(str(each.value) for each in value)
         if not isinstance(value, str):
             raise UsageError(
-                f"{where}: {key.value} is a list or a table; write one value, networks with commas between"
+                f"{where}: {key.value} is a list or a table; write one value, several names with commas between"
             )
         if not value:
             raise UsageError(f"{where}: {key.value} has no value; write one, or leave the line out")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lesionflow.diagnoses import HAM10000, ISIC2019, LabelSet
+from lesionflow.diagnoses import HAM10000, ISIC2019, LabelSet, read_label_set
 from lesionflow.errors import ReportError
 from lesionflow.model import report_table
 from lesionflow.model.report_table import label_set_of, read_both_tables, read_report_table
@@ -44,6 +44,15 @@ def test_diagnoses_and_malignant_ones_are_those_of_the_columns(tmp_path: Path, l
     ids = found.texts("p_id")
     assert ids is not None and ids[0] == "x0"
     assert np.allclose(found.probabilities.sum(axis=1), 1, atol=1e-5)
+
+
+def test_some_diagnoses_of_a_built_in_set_mean_what_they_mean_there(tmp_path: Path) -> None:
+    part = read_label_set("bkl,mel,nv")
+    written(tmp_path / "few.csv", part.names, part.malignant, images=1)  # too few to tell which are malignant
+    assert label_set_of(read_report_table(tmp_path / "few.csv")) == part
+    written(tmp_path / "other.csv", ("nv", "mel", "bkl"), ("bkl",))
+    other = label_set_of(read_report_table(tmp_path / "other.csv"))
+    assert (other.name, other.malignant) == ("report", ("bkl",))
 
 
 def test_a_set_of_ones_own_is_read_from_the_report(tmp_path: Path) -> None:
