@@ -45,6 +45,12 @@ def test_the_card_holds_the_figures_of_the_card(gaps: list[Gap]) -> None:
     assert "train |" not in text  # figures of the training part would flatter
 
 
+def test_what_validation_chose_is_told() -> None:
+    kept = {keep: model_card(card(training=card().training | {"keep": keep})) for keep in ("best", "last")}
+    assert "Validation chose the epoch and the thresholds;" in kept["best"]
+    assert "Validation chose the thresholds;" in kept["last"]
+
+
 @pytest.mark.parametrize(
     ("changes", "licence"),
     [
