@@ -154,7 +154,7 @@ def find_leak_of_images(known: dict[str, np.ndarray], table: pd.DataFrame, cache
 def find_leaks_of_files(
     known: Sequence[dict[str, np.ndarray]], paths: Sequence[str], image_ids: Sequence[str], lesion_ids: Sequence[str]
 ) -> list[Leak]:
-    """Look for images of each model's `trained_on` among a report's files, which are read once.
+    """Look for images of each model's `trained_on` among a report's files, which are read for all of them together.
 
     By ids, bytes and, if a model has hashes, by sight; what is gone has neither bytes nor looks to compare.
     """
@@ -164,10 +164,11 @@ def find_leaks_of_files(
     contents = dict(zip(there, contents_of_files(there)[0], strict=True))
     columns = (lesion_ids, image_ids, [contents.get(path, "") for path in paths])
     table = pd.DataFrame(dict(zip(DIGESTED_COLUMNS.values(), columns, strict=True)), dtype=str)
-    views = np.zeros((len(paths), VIEW, VIEW, 3), np.uint8)
+    hashes = None
     if any(HASHES in each for each in known):
+        views = np.zeros((len(paths), VIEW, VIEW, 3), np.uint8)
         views[np.isin(paths, there)] = inspect_images(there)[1]
-    hashes = perceptual_hashes(views)
+        hashes = perceptual_hashes(views)
     return [find_leak(each, table, hashes) for each in known]
 
 
