@@ -56,7 +56,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         **{network: {"image_size": 160, "epochs": 30, "batch_size": 64} for network in PUBLISHED},
     },
     "quick": {
-        "cnn": {"image_size": 64, "epochs": 16, "batch_size": 32},
+        "cnn": {"image_size": 64, "epochs": 8, "batch_size": 32, "small_first": 0.6},
         "vgg": {"image_size": 64, "epochs": 16, "batch_size": 32},
         **{network: {"image_size": 112, "epochs": 10, "batch_size": 32, "small_first": 0.6} for network in PUBLISHED},
     },

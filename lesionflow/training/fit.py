@@ -23,11 +23,11 @@ from lesionflow.training.callbacks import CheckpointCallback, EarlyStopping, Sma
 from lesionflow.training.checkpoint import Checkpoints, EpochResult
 from lesionflow.training.config import TrainingConfig
 from lesionflow.training.imagenet import PUBLISHED
-from lesionflow.training.networks import build_network, freeze_early_stages
+from lesionflow.training.networks import build_network, freeze_early_stages, set_stem_to_components
 from lesionflow.training.normalisation import AdaptNormalisation, NormalisationPass
 from lesionflow.training.objective import BalancedAccuracy, Consistency, build_loss
 from lesionflow.training.pixel_store import PixelStore
-from lesionflow.training.warm_start import Start, start_from
+from lesionflow.training.warm_start import STATISTICS_OF, Start, start_from
 
 # The classes of TensorFlow and PyTorch; JAX has one class for everything and tells them apart in the message, as does
 # PyTorch if it runs out of memory other than a GPU's.
@@ -147,6 +147,9 @@ def fit(
             freeze_early_stages(network)  # its weights come from the checkpoint
         elif start or name in PUBLISHED:
             start_from(start, network, store, train, labels[train], config.balance)
+        elif name == "cnn" and not last:
+            some = np.linspace(0, len(train) - 1, STATISTICS_OF, dtype=int)
+            set_stem_to_components(network, store.look_up(train[some]))
         augmentation = Augmentation(config.augmentation, config.quality, seed=config.seed)
         learner = _learner(config, network, store, augmentation)
         averaging = _averaging(config, network, store, train, labels[train])

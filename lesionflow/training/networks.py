@@ -96,6 +96,28 @@ def _vgg(x, widen: float):
 # The layers between the image in -1 to 1 and the logits, by name; docs/how_to/write_a_network.md adds one.
 BODIES = {"cnn": _cnn, "vgg": _vgg}
 
+
+def set_stem_to_components(network: keras.Model, images: np.ndarray) -> None:
+    """Set the first convolution to the principal components of the images' patches, each with both signs.
+
+    images: (images, height, width, 3) uint8. Its responses are uncorrelated from the first step on (Jordan 2024,
+    arXiv:2404.00498). Components with the least variance are left out; where there are fewer than kernels, the last
+    ones stay random.
+    """
+    stem = next(layer for layer in network.layers if isinstance(layer, layers.Conv2D))
+    kernels = np.array(stem.kernel)  # (size, size, 3, filters)
+    size, filters, apart = kernels.shape[0], kernels.shape[-1], max(1, min(images.shape[1:3]) // 8)
+    patches = np.lib.stride_tricks.sliding_window_view(images, (size, size), axis=(1, 2))[:, ::apart, ::apart]
+    values = np.moveaxis(patches, 3, -1).reshape(-1, size * size * 3)
+    _, components = np.linalg.eigh(np.cov(values, rowvar=False))  # columns, the least variance first
+    largest = components[:, ::-1][:, : filters // 2]
+    signed = np.concatenate([largest, -largest], axis=1) * math.sqrt(
+        2
+    )  # as long as those of `he_normal` are on average
+    kernels[..., : signed.shape[1]] = signed.reshape(*kernels.shape[:-1], -1)
+    stem.kernel.assign(kernels)
+
+
 # EfficientNet-Lite0 to Lite2, after Tan and Le 2019 (arXiv:1905.11946) in its Lite variant: no squeeze and excitation,
 # ReLU6 throughout; the larger ones keep the stem, the head and the numbers of blocks at both ends.
 # The stages of the smallest: filters, blocks, kernel size, strides of the first block, expansion.

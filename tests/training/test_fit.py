@@ -13,8 +13,10 @@ from lesionflow.training.callbacks import EarlyStopping
 from lesionflow.training.checkpoint import Checkpoint, Checkpoints, EpochResult
 from lesionflow.training.config import TrainingConfig
 from lesionflow.training.fit import Examples, _drawn_steps, check_finite, explain_out_of_memory, fit, one_hot
+from lesionflow.training.networks import build_network
 from lesionflow.training.objective import BalancedAccuracy
 from lesionflow.training.pixel_store import PixelLookup
+from lesionflow.training.warm_start import Start
 
 # Where the network does not matter, it is `vgg`, and that one convolution.
 pytestmark = pytest.mark.usefixtures("light")
@@ -45,6 +47,19 @@ def test_learns_and_ends_with_the_weights_of_the_best_epoch() -> None:
     figure = balanced_accuracy_score(labels[split.validation], called)
     assert figure == pytest.approx(best.validation_balanced_accuracy, abs=1e-6)
     assert figure > 0.6
+
+
+def test_cnn_starts_with_components_of_training_images_unless_it_has_weights() -> None:
+    pixels, labels, split = coloured()
+    still = dataclasses.replace(CONFIG, model="cnn", epochs=1, learning_rate=1e-9, weight_decay=0.0)
+
+    def stem(start: Start | None = None) -> np.ndarray:
+        return np.array(fit(still, Examples(pixels, labels, split), start=start).network.weights[0])
+
+    first = stem()
+    np.testing.assert_allclose(first[..., 16:], -first[..., :16], atol=1e-4)
+    weights = build_network("cnn", 16, 16).get_weights()
+    np.testing.assert_allclose(stem(Start(weights)), weights[0], atol=1e-4)
 
 
 def test_the_test_part_cannot_matter() -> None:
