@@ -243,7 +243,7 @@ def _with_named_models(
                 with opened(address, tracking_uri, (CARD_FILE,)) as models[option]:
                     found[option] = models[option].address or address
             except RegistryError as error:  # of a version that was deleted, a copy will do
-                if begun:
+                if begun and address not in str(error):  # with it, `telling_what_moved` knows what it is about
                     add_to_message(error, IF_MOVED.format(option_name(option)))
                 raise
     digests = {option: models[option].card.digest if option in models else "none" for option in named}

@@ -370,10 +370,14 @@ def test_what_a_training_names_may_have_moved_and_nothing_else_may_take_its_plac
         told = error_line(invoke(*again, *(text for pair in moved.items() if pair[0] != option for text in pair)))
         assert told.endswith(f"give its new location beside --resume, with {option}")
     for option in "--start-from", "--teacher":  # a version that was deleted
-        given = [text for pair in (moved | {option: "models:/lesionflow/99"}).items() for text in pair]
-        told = error_line(invoke(*again, *given))
-        assert "no version 99 of lesionflow" in told
-        assert told.endswith(f"; if it has moved, give its new location beside --resume, with {option}")
+        for gone, why in (
+            ("models:/lesionflow/99", "no version 99 of lesionflow"),
+            (f"models:/m-{'0' * 32}", "no such logged model"),
+        ):
+            given = [text for pair in (moved | {option: gone}).items() for text in pair]
+            told = error_line(invoke(*again, *given))
+            assert why in told and told.count("beside --resume") == 1
+            assert told.endswith(f"; if it has moved, give its new location beside --resume, with {option}")
 
     with without_pictures(), light_networks():
         resumed = invoke(*again, *(text for pair in moved.items() for text in pair))
