@@ -178,8 +178,9 @@ class TrainingConfig(Config):
     )  # fmt: skip
     width: float = option(1.0, "Factor for the channels of cnn and vgg.", low=0.1, high=8, group=FIT)
     patience: int = option(
-        15, "Epochs without better validation balanced accuracy before stopping.", low=1, high=1000, group=FIT
-    )
+        15, "Epochs without better validation balanced accuracy before stopping; with --keep last, all are trained.",
+        low=1, high=1000, group=FIT,
+    )  # fmt: skip
     keep: str = option(
         None, "Epoch whose weights are kept: the one with the best validation balanced accuracy, or the last one.",
         kind=str, choices=("best", "last"), unset="best, and from a trained model last", group=FIT,

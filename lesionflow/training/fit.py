@@ -1,4 +1,4 @@
-"""Fits one network, from its initial weights to those of its best epoch; errors name the option to change."""
+"""Fits one network, from its initial weights to those of the epoch that is kept; errors name the option to change."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ AVERAGED_SHARE = 1 / 7
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trained network in float32, with the weights of its best epoch, and its history."""
+    """A trained network in float32, with the weights of the epoch that is kept, and its history."""
 
     network: keras.Model
     history: tuple[EpochResult, ...]
@@ -121,7 +121,7 @@ def fit(
     checkpoints: Checkpoints = Checkpoints(),  # noqa: B008 (frozen)
     start: Start | None = None,
 ) -> Fitted:
-    """Train the network of a resolved configuration on the training part; the validation part picks the epoch.
+    """Train the network of a resolved configuration on the training part, and keep the epoch that it asks for.
 
     `on_epoch` is called after every epoch; `checkpoints` says what happens to the state after it, and where to resume
     from. start: weights to start from; None: ImageNet's for an EfficientNet, random ones for the others.

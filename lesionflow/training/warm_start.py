@@ -24,7 +24,6 @@ from lesionflow.training.networks import freeze_early_stages, set_imagenet_weigh
 from lesionflow.training.normalisation import NormalisationPass
 from lesionflow.training.pixel_store import PixelStore
 
-LAST_LAYER = ("kernel", "bias")  # of the logits, which come last among a network's weights
 FEATURES_BATCH = 64
 STATISTICS_OF = 256  # images, for batch normalisation of which nothing is known
 # Strength of the penalty on the weights; the features have a mean near 0.4, and 1280 of them fit anything without it.
@@ -55,7 +54,7 @@ def read_start(folder: Path, *, keep_last_layer: bool, label_set: LabelSet = HAM
     else:
         loaded = keras.saving.load_model(folder / KERAS_FILE, compile=False)
         weights, without_statistics = loaded.get_weights(), False
-    *others, kernel, bias = weights
+    *others, kernel, bias = weights  # of the logits, which come last
     columns = label_set.columns_of(card.labels)
     own = np.zeros((len(kernel) + 1, len(columns)), np.float32)  # the bias below the kernel
     for index, column in enumerate(columns):
