@@ -117,7 +117,10 @@ def trained_before(models: Sequence[str], found: LaterTruth, tracking_uri: str |
     models: their labels there. The sentence is empty if a model was not; if that cannot be determined, it says why.
     """
     told = [_training_images(model, tracking_uri) for model in models]
-    leaks = iter(leaks_of(found, [known for known in told if not isinstance(known, str)]))
+    try:
+        leaks = iter(leaks_of(found, [known for known in told if not isinstance(known, str)]))
+    except LesionflowError as error:  # of an image that is there and cannot be read
+        told = [known if isinstance(known, str) else str(error) for known in told]
     answers = []
     for model, known in zip(models, told, strict=True):
         if isinstance(known, str):

@@ -179,6 +179,15 @@ def test_a_report_of_one_model_tells_a_leak_by_the_bytes_of_a_renamed_file_and_b
     leak = f"LEAK: {label} was TRAINED on lesions in 2 of these 14 images (found 1 by the file's bytes, 1 by sight)"
     assert f"WARNING: {leak}" in result.stderr
     assert "WARNING: fewer than 10 images of akiec (2), bcc (2)" in result.stderr
+    for name in ("few.csv", "truth.csv"):  # where a DICOM was, another file has taken its place
+        file = contenders / name
+        file.write_text(file.read_text().replace("unseen.jpg", "unseen.jpg#2"))
+    result = invoke("evaluate", "--report", "few.csv", "--truth", "truth.csv", "--resamples", "100")
+    assert result.exit_code == 0, result.output
+    assert (
+        f"whether {label} was trained on these images is unknown: 1 path names a frame that is not read"
+        in result.stderr
+    )
 
 
 @pytest.mark.parametrize(
