@@ -110,10 +110,8 @@ def set_stem_to_components(network: keras.Model, images: np.ndarray) -> None:
     patches = np.lib.stride_tricks.sliding_window_view(images, (size, size), axis=(1, 2))[:, ::apart, ::apart]
     values = np.moveaxis(patches, 3, -1).reshape(-1, size * size * 3)
     _, components = np.linalg.eigh(np.cov(values, rowvar=False))  # columns, the least variance first
-    largest = components[:, ::-1][:, : filters // 2]
-    signed = np.concatenate([largest, -largest], axis=1) * math.sqrt(
-        2
-    )  # as long as those of `he_normal` are on average
+    largest = components[:, ::-1][:, : filters // 2] * math.sqrt(2)  # as long as `he_normal`'s are on average
+    signed = np.concatenate([largest, -largest], axis=1)
     kernels[..., : signed.shape[1]] = signed.reshape(*kernels.shape[:-1], -1)
     stem.kernel.assign(kernels)
 
