@@ -404,7 +404,7 @@ def _train(
     material = dataclasses.replace(material, beginning=_read_beginning(config, material))
     material = dataclasses.replace(material, teaching=_read_teaching(config, material))
     several = len(config.networks) > 1
-    each = {name: config.resolved(name, config.preset) for name in config.networks}
+    each = {name: config.resolved(name, config.preset, len(split.train)) for name in config.networks}
     runs = begun.networks if begun else {}
     trained: list[Version] = []
     histories: dict[str, History] = {}

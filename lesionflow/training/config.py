@@ -56,11 +56,15 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         **{network: {"image_size": 160, "epochs": 30, "batch_size": 64} for network in PUBLISHED},
     },
     "quick": {
-        "cnn": {"image_size": 64, "epochs": 8, "batch_size": 32, "small_first": 0.6},
+        "cnn": {"image_size": 64, "epochs": 16, "batch_size": 32},
         "vgg": {"image_size": 64, "epochs": 16, "batch_size": 32},
         **{network: {"image_size": 112, "epochs": 10, "batch_size": 32, "small_first": 0.6} for network in PUBLISHED},
     },
 }
+# Instead with that many images to train on or more: what 16 epochs reach, in two fifths of the time (HAM10000 has 7,000
+# of them). With 639 images, whose epochs are short, half as many were worse by 0.03 of balanced accuracy.
+MANY_IMAGES = 3500
+PRESETS_OF_MANY: dict[tuple[str, str], dict[str, Any]] = {("quick", "cnn"): {"epochs": 8, "small_first": 0.6}}
 AUTO = "auto"
 
 
@@ -278,10 +282,17 @@ class TrainingConfig(Config):
         """How many epochs train on smaller images; never the last."""
         return min(round(self.small_first * self.epochs), self.epochs - 1)
 
-    def resolved(self, network: str, preset: str) -> TrainingConfig:
-        """The configuration for one network, with the preset's values for options not given."""
+    def resolved(self, network: str, preset: str, images: int = 0) -> TrainingConfig:
+        """The configuration for one network, with the preset's values for options not given.
+
+        images: how many there are to train on.
+        """
         given = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        settings = preset_of(preset, network) | (FROM_A_MODEL if self.starts_from_bundle else {})
+        settings = preset_of(preset, network)
+        if images >= MANY_IMAGES:
+            settings |= PRESETS_OF_MANY.get((preset, network), {})
+        if self.starts_from_bundle:
+            settings |= FROM_A_MODEL
         filled = {name: value for name, value in settings.items() if given[name] is None}
         return dataclasses.replace(self, model=network, preset=preset, **filled)
 

@@ -203,6 +203,13 @@ def test_what_is_given_stays_even_where_it_counts_as_nothing(preset: str, networ
     assert {name: getattr(resolved, name) for name in expected} == expected
 
 
+def test_many_images_are_shown_less_often() -> None:
+    few, many = (TrainingConfig().resolved("cnn", "quick", images) for images in (639, 7038))
+    assert (few.epochs, few.small_epochs, many.epochs, many.small_epochs) == (16, 0, 8, 5)
+    assert TrainingConfig(epochs=3, small_first=0).resolved("cnn", "quick", 7038).small_epochs == 0
+    assert TrainingConfig(start_from="pretrained").resolved("cnn", "quick", 7038).small_epochs == 0
+
+
 def test_the_weights_of_a_model_are_trained_with_a_small_rate_on_whole_images() -> None:
     for network, preset in (("efficientnet", "quick"), ("cnn", "full")):
         fresh, imagenet = preset_of(preset, network), TrainingConfig(start_from="imagenet", model="efficientnet")
