@@ -480,10 +480,10 @@ BUILT_IN = {labels.name: labels for labels in (HAM10000, ISIC2019, PAD_UFES_20, 
 def built_in_set(source: str) -> LabelSet | None:
     """A built-in set by its name, or the part of one that has the diagnoses between commas: `bkl,mel,nv`.
 
-    A part leaves out images of the set's other diagnoses. Raises `UsageError` for one without a malignant or a benign
-    diagnosis.
+    Capitals, blanks and a comma too many do not count. A part leaves out images of the set's other diagnoses. Raises
+    `UsageError` for one without a malignant or a benign diagnosis.
     """
-    names = [name.strip() for name in source.split(",")]
+    names = _between_commas(source)
     for whole in BUILT_IN.values() if len(names) > 1 else ():
         if len(names) == len(set(names) & set(whole.names)):
             if len(names) == len(whole.names):
@@ -501,7 +501,32 @@ def built_in_set(source: str) -> LabelSet | None:
                 others=(*whole.others, *words),
                 source=whole.source,
             )
-    return BUILT_IN.get(source)
+    return BUILT_IN.get(names[0]) if len(names) == 1 else None
+
+
+def _between_commas(source: str) -> list[str]:
+    return [name for each in source.lower().split(",") if (name := each.strip())]
+
+
+def _why_no_part(source: str) -> str:
+    """What is wrong with a text that names diagnoses but no part of a built-in set; empty if it names none."""
+    names = _between_commas(source)
+    sets_of = {name: [each.name for each in BUILT_IN.values() if name in each.names] for name in names}
+    if doubled := [name for name in sets_of if names.count(name) > 1]:
+        return f"{source!r}: {doubled[0]} is given twice"
+    if len(names) < 2:
+        told = f"{source!r}: is one diagnosis, and a set has at least two; add others after commas, such as mel,nv"
+        return told if any(sets_of.values()) else ""
+    nearest = max(BUILT_IN.values(), key=lambda each: sum(name in each.names for name in names))
+    missing = [name for name in names if name not in nearest.names]
+    if unknown := [name for name in missing if not sets_of[name]]:
+        hints = [f"{name}{nearest.suggestion(name) or did_you_mean(name, nearest.names)}" for name in unknown]
+        told = f"no built-in set has {first_few(hints)}"
+    else:
+        others = [f"{name} is of {' and '.join(sets_of[name])}" for name in missing]
+        told = f"these are of different sets: {first_few(others)}, not of {nearest.name} as the others"
+    has = "; ".join(f"{each.name} has {', '.join(each.names)}" for each in BUILT_IN.values())
+    return f"{source!r}: {told}; {has}"
 
 
 def part_of_set(names: Iterable[str]) -> str:
@@ -531,7 +556,7 @@ def read_label_set(source: str | os.PathLike[str]) -> LabelSet:
     MissingError
         For a file that cannot be read.
     UsageError
-        For one that describes no valid set; it says what is wrong.
+        For one that describes no valid set, and for diagnoses that are none of one set; it says what is wrong.
     """
     source = location_text(source, "--diagnoses")
     if known := built_in_set(source):
@@ -540,6 +565,8 @@ def read_label_set(source: str | os.PathLike[str]) -> LabelSet:
     try:
         values = read_yaml(file, source)
     except MissingError as error:
+        if not file.exists() and not file.suffix and (why := _why_no_part(source)):
+            raise UsageError(f"--diagnoses {why}") from None
         hint = f"{did_you_mean(source, BUILT_IN)}; built in are {', '.join(BUILT_IN)}, and parts, such as mel,nv"
         raise MissingError(f"{error}{hint}") from error
     needed = f"{source}: a label set needs the keys names and malignant; add them"

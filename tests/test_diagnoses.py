@@ -229,7 +229,8 @@ def test_some_diagnoses_of_a_built_in_set_are_a_set_that_leaves_the_others_out()
     assert part.names == ("bkl", "mel", "nv") and part.malignant == ("mel",) and part.not_to_miss == "mel"
     assert part.name == "bkl,mel,nv" and read_label_set(part.name) == part
     assert read_label_set("mel,nv").words["bkl"] == "" and read_label_set(",".join(HAM10000.names)) is HAM10000
-    assert read_label_set("mel, nv") == read_label_set("mel,nv")
+    assert {read_label_set(each).name for each in ("mel, nv", "MEL,NV", "mel,,nv", "nv,mel,")} == {"mel,nv"}
+    assert read_label_set("HAM10000") is HAM10000
     assert part.words["melanocytic nevus"] == "nv" and part.words["basaliom"] == part.words["vasc"] == ""
     assert read_label_set("ak,scc,nv").source == ISIC2019.source and not read_label_set("bcc,nv").not_to_miss
 
@@ -239,8 +240,17 @@ def test_some_diagnoses_of_a_built_in_set_are_a_set_that_leaves_the_others_out()
     [
         ("bkl,nv", UsageError, "'bkl,nv': none is malignant"),
         ("mel,bcc", UsageError, "all are malignant"),
-        ("mel,nevi", MissingError, "cannot be read.*ham10000.*and parts, such as mel,nv"),
-        ("mel,mel", MissingError, "cannot be read"),
+        ("mel,nvv", UsageError, r"'mel,nvv': no built-in set has nvv \(did you mean 'nv'\?\); ham10000 has akiec, "),
+        (
+            "melanoma,nevus",
+            UsageError,
+            r"has melanoma \(did you mean 'mel'\?\), nevus \(.* 'nv'\?\); .*; binary has benign",
+        ),
+        ("mel,nv,scc,akiec", UsageError, "of different sets: scc is of isic2019 and pad-ufes-20, not of ham10000"),
+        ("mel,mel", UsageError, "mel is given twice"),
+        ("mel,", UsageError, "'mel,': is one diagnosis, and a set has at least two"),
+        ("mel", UsageError, "one diagnosis"),
+        ("mel,nv.yaml", MissingError, "cannot be read.*ham10000.*and parts, such as mel,nv"),
     ],
 )
 def test_a_part_that_is_no_set_is_one_line(source: str, error: type[Exception], message: str) -> None:
