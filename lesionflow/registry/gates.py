@@ -46,7 +46,7 @@ class Verdict:
     promote: bool
     reason: str
     gates: tuple[Gate, ...] = ()
-    warning: str = ""  # about metrics that no gate checks, such as a first champion's
+    warning: str = ""  # about metrics that no gate checks, such as a first champion's, or that a leak flatters
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,10 @@ def reach_verdict(
         *_stable(challenger, config),
     )
     failed = [gate for gate in gates if not gate.passed]
-    warning = near_chance(challenger.card.metrics["validation"], len(challenger.card.labels))
     reasons = [gate.reason for gate in failed or gates if gate.reason]
+    leaks = [text for text in challenger.card.leaks if not any(text in reason for reason in reasons)]
+    chance = near_chance(challenger.card.metrics["validation"], len(challenger.card.labels))
+    warning = "; ".join(filter(None, [*leaks, chance]))
     return Verdict(not failed, "; ".join([*reasons, *filter(None, [warning])]), gates, warning)
 
 

@@ -162,6 +162,8 @@ def test_a_model_built_on_one_that_was_trained_on_validation_images_is_only_comp
         decision = reach_verdict(challenger, champion)
         assert failed(decision) == ["data"] and leak in decision.reason and "lesionflow evaluate" in decision.reason
     assert reach_verdict(flattered, flattered_champion).promote
-    assert reach_verdict(flattered, None).promote
+    first = reach_verdict(flattered, None)
+    assert first.promote and first.warning == leak and first.reason.endswith(f"is allowed; {leak}")
+    assert reach_verdict(flattered, CHAMPION).reason.count(leak) == 1
     unknown = {"warnings": ["models:/skin/3 does not say which lesions trained it"]}
     assert reach_verdict(contender(answers(0.75), training=unknown), CHAMPION).promote
