@@ -183,7 +183,8 @@ class Command(click.Command):
             for each in options:
                 stack.enter_context(each.telling_variable(ctx))
                 typed = ctx.get_parameter_source(str(each.name)) is ParameterSource.COMMANDLINE
-                if each.needs and typed and not ctx.params.get("config"):  # a file may have the other option
+                elsewhere = ctx.params.get("config") or ctx.params.get("resume")  # which may have the other option
+                if each.needs and typed and not elsewhere:
                     check_needed(each.opts[0], each.needs, ctx.params)
             return super().invoke(ctx)
 

@@ -83,7 +83,7 @@ class InterruptedRun:
     def check(self, images: LabelledImages, split: Split) -> None:
         """Raise `DataError` if images or split differ from those the training was begun with."""
         # of several sets, any can be the one that changed
-        data = images.name if "data_set" in images.table.columns else images.folder
+        data = images.name if "data_set" in images.table.columns else self.config.data.split(SEPARATOR)[0]
         for tag, now in (("data_digest", images.digest), ("split_digest", split.digest)):
             if self.tags[tag] != now:
                 told = "; ".join(["", *_changes(_images_of_run(self.run_id), images.table)])

@@ -20,6 +20,7 @@ import pytest
 
 from lesionflow.datasets.combined import read_data_sets, split_data_sets
 from lesionflow.datasets.demo.demo_set import draw_demo_set
+from lesionflow.datasets.labelled import read_labelled_images
 from lesionflow.errors import DataError, RegistryError
 from lesionflow.storage.temporary import PREFIX
 from lesionflow.tracking import resume
@@ -229,12 +230,16 @@ def test_what_cannot_be_resumed_is_refused_before_work_starts(
     client = mlflow.MlflowClient()
     client.set_terminated(run_id, "KILLED")
     draw_demo_set(tmp_path / "other", images=120, seed=4)
-    other = invoke("train", "--resume", run_id, "--data", str(tmp_path / "other"), "--cache", str(cache))
-    assert other.exit_code == 1 and "other images" in error_line(other)
+    files = read_labelled_images(tmp_path / "other").table
+    files.rename(columns={"dx": "diagnosis"})[["path", "diagnosis", "lesion_id"]].to_csv(tmp_path / "second.csv")
+    for data in ("other", "second.csv"):
+        other = invoke("train", "--resume", run_id, "--data", str(tmp_path / data), "--cache", str(cache))
+        assert other.exit_code == 1 and f"{data}: other images" in error_line(other)
     assert client.get_run(run_id).info.status == "KILLED"
 
-    for option in ("--epochs", "--seed", "--registered-model", "--experiment"):
-        result = invoke("train", "--resume", run_id, option, "3")
+    given = {"--last-layer": "refitted", "--teacher-share": "0.3"}  # which need another option elsewhere
+    for option in ("--epochs", "--seed", "--registered-model", "--experiment", *given):
+        result = invoke("train", "--resume", run_id, option, given.get(option, "3"))
         assert result.exit_code == 2 and f"leave out {option}" in error_line(result)
     assert client.get_run(run_id).info.status == "KILLED"
 
@@ -307,7 +312,9 @@ def test_data_that_changed_are_named_also_where_it_is_one_of_several_sets(
         split = split_data_sets(images)
         with run("begun", "tests", system_metrics=False) as run_id:
             log_setting({}, images, split)
-        begun = InterruptedRun(run_id, TrainingConfig(), "moles", mlflow.get_run(run_id).data.tags, {})
+        begun = InterruptedRun(
+            run_id, TrainingConfig(data=str(demo_folder)), "moles", mlflow.get_run(run_id).data.tags, {}
+        )
         begun.check(images, split)
         ids = images.table["image_id"].tolist()
         table = images.table.drop(index=[0, 1]).replace({"image_id": {ids[2]: "added"}}).reset_index(drop=True)
