@@ -225,15 +225,13 @@ def _load(run: _Run, opened: Source) -> tuple[ScoringModel, jobs.RunInfo]:
 
 def _tell_terms(run: _Run, info: jobs.RunInfo, model: ScoringModel) -> None:
     """Print the licences that bind the use of the models, once all options have been checked."""
-    both = zip((info.label, info.also), model.predictors, strict=False)
-    cards = [(label, predictor.card) for label, predictor in both if not predictor.card.demo]
-    if run.config.quiet or not cards:
+    if run.config.quiet:
         return
-    from lesionflow.evaluation.model_card import licence_of, terms_and_metrics
+    from lesionflow.evaluation.model_card import FREE, licence_of, terms_and_metrics
 
-    for label, card in cards:
-        if licence_of(card):
-            say(f"{label}: {terms_and_metrics(card)}", console=run.console)
+    for label, predictor in zip((info.label, info.also), model.predictors, strict=False):
+        if licence_of(predictor.card) not in ("", FREE):
+            say(f"{label}: {terms_and_metrics(predictor.card)}", console=run.console)
 
 
 class _Model(NamedTuple):

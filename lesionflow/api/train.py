@@ -39,7 +39,7 @@ from lesionflow.errors import (
 from lesionflow.evaluation.leaks import find_leak
 from lesionflow.evaluation.learning import History, learning_curves
 from lesionflow.evaluation.metrics import DECIDING
-from lesionflow.evaluation.model_card import trained_on_ham10000
+from lesionflow.evaluation.model_card import sources_of
 from lesionflow.evaluation.pictures import picture_of
 from lesionflow.images.pixel_cache import check_all_decoded
 from lesionflow.model.card import CARD_FILE, HASHES_FILE, KERAS_FILE, TRAINED_ON_FILE
@@ -374,7 +374,7 @@ def _learnt_from(resolved: Resolved, config: TrainingConfig, material: Material)
         if warning:
             say(warning, console=material.console, warning=True)
         warnings.append(warning)
-    return LearntFrom(resolved.label, resolved.card.licence, trained_on_ham10000(resolved.card), known, *warnings)
+    return LearntFrom(resolved.label, resolved.card.licence, sources_of(resolved.card), known, *warnings)
 
 
 def _without_missing(config: TrainingConfig, console: Console) -> TrainingConfig:

@@ -73,7 +73,7 @@ class LearntFrom:
 
     label: str
     licence: str
-    ham10000: bool  # whether images of it are among them
+    sources: list[dict[str, str]]  # where they come from, with the licence of each
     trained_on: dict[str, np.ndarray] | None  # what its bundle tells of them
     warning: str  # what is to be said of it beside metrics on validation and test; empty: nothing
     warning_of_folds: str = ""  # beside those of a cross-validation
@@ -321,7 +321,8 @@ def card_of(config: TrainingConfig, material: Material, split: Split, fitted: Fi
         | {"split_by": split.by, "sources": describe_sources(images, split)}
         | {"learnt_from": [source.label for source in sources]}
         | {"warnings": [source.warning for source in sources if source.warning]}
-        | {"ham10000": holds_ham10000(images.table) or any(source.ham10000 for source in sources)}
+        | {"ham10000": holds_ham10000(images.table)}
+        | {"inherited_sources": [each | {"model": source.label} for source in sources for each in source.sources]}
         | {"warnings_of_folds": [source.warning_of_folds for source in sources if source.warning_of_folds]},
         versions=package_versions(),
     )

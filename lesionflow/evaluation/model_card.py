@@ -36,13 +36,14 @@ def model_card(
     gaps: the largest between slices of the test part, the largest first; sizes: images and lesions of each part of the
     split, where they are known; strengths: what calls of other strengths would come to on the validation part.
     """
-    calibration, known = card.calibrations[SINGLE], card.metrics
+    calibration, known, sources = card.calibrations[SINGLE], card.metrics, card.training.get("sources", ())
     measured = [part for part in HELD_OUT if part in known]
     specificities = {part: known[part].get("malignant_specificity") for part in measured}
     text = render(
         "model_card.md", card=card, plain=_plain, parts=PARTS, sizes=sizes or {}, with_interval=with_interval,
-        built_on=[*map(_plain, card.training.get("learnt_from", ()))], data=_names(card.data_names), escaped=_escaped,
-        told_of_training=_told_of_training(card.training), sources=[*map(_source, card.training.get("sources", ()))],
+        built_on=_built_on(card.training), data=_names(card.data_names), escaped=_escaped,
+        told_of_training=_told_of_training(card.training), sources=[*map(_source, sources)],
+        only_training=any(source["training_only"] for source in sources),
         measured=measured, metrics=_metrics(card, measured), calibration=calibration, figures=calibration.figures,
         specificities={part: each.value for part, each in specificities.items() if each is not None},
         folds=_metrics(card, [CROSS_VALIDATION]) if CROSS_VALIDATION in known else "",
@@ -89,25 +90,51 @@ def limits(card: Card) -> list[str]:
 
 def licence_of(card: Card) -> str:
     """The name of the training images' licence; empty if unknown."""
-    if card.demo:
+    if card.demo and not card.licence:  # a licence is that of a model it built on
         return FREE
     # Cards of format 2 had no licence, and what they name their data is all there is to go by.
     return LICENCE if not card.licence and "ham10000" in card.data_name.lower() else card.licence
 
 
-def trained_on_ham10000(card: Card) -> bool:
-    """Whether images of HAM10000 are among the training images of a model or of those it built on."""
+def sources_of(card: Card) -> list[dict[str, str]]:
+    """Name and licence of everything a model learnt from, also by way of models it built on, each name once."""
+    sources = card.training.get("sources") or [{"name": card.data_name, "licence": licence_of(card)}]
+    found: dict[str, dict[str, str]] = {}
+    # Images of HAM10000 are recognised in data sets of any name.
+    of_ham10000 = [{"name": "HAM10000", "licence": LICENCE}] if _trained_on_ham10000(card) else []
+    for source in (*sources, *of_ham10000, *card.training.get("inherited_sources", ())):
+        name = dataset_name(str(source["name"]))
+        synthetic = FREE if card.demo and source in sources else ""
+        found.setdefault(name, {"name": name, "licence": _known(source) or synthetic})
+    return [*found.values()]
+
+
+def _trained_on_ham10000(card: Card) -> bool:
     # Cards of 0.1.0 do not say so; their licence was known of HAM10000 alone.
     return bool(card.training.get("ham10000", licence_of(card) == LICENCE))
 
 
 def data_licence(card: Card) -> str:
-    """The licence terms of the training images, as far as known."""
-    licence = licence_of(card)
+    """The licence terms of the training images and of those of models that training built on, as far as known."""
+    inherited = card.training.get("inherited_sources", ())
+    told = [_own_licence(card, inherited)]
+    for model in dict.fromkeys(source["model"] for source in inherited):
+        names = [_with_terms(source) for source in inherited if source["model"] == model]
+        told.append(f"It is built on {_plain(model)}, which was trained on {', '.join(names)}.")
+    if inherited:
+        commercial = ", no commercial use" if any(_known(source) == LICENCE for source in inherited) else ""
+        told.append(f"Their licences bind the use of this model, too: name the authors of the data{commercial}.")
+    return " ".join(told)
+
+
+def _own_licence(card: Card, inherited: Sequence[Mapping[str, Any]]) -> str:
     if card.demo:
         return f"The training images are synthetic, drawn by lesionflow: {FREE}, of no medical value."
-    named = [f"HAM10000 ({AUTHORS})"] if trained_on_ham10000(card) else []
-    names = [source["name"] for source in card.training.get("sources", ())]
+    sources, licence = card.training.get("sources", ()), licence_of(card)
+    if inherited:  # whose licences are among the card's
+        licence = ", ".join(dict.fromkeys(filter(None, map(_known, sources))))
+    named = [f"HAM10000 ({AUTHORS})"] if _trained_on_ham10000(card) else []
+    names = [source["name"] for source in sources]
     named += [f"{name} ({AUTHORS_OF[name]})" for name in names if name in AUTHORS_OF]
     if licence == LICENCE and named:
         which = "all of which are" if len(named) > 1 else "which is"
@@ -116,13 +143,20 @@ def data_licence(card: Card) -> str:
             "authors of the data, no commercial use."
         )
     if licence:
-        return f"The training images are under {_escaped(licence)}, which binds the use of this model."
+        authors = f": name the authors of {', '.join(named)}" if named else ""
+        return f"The training images are under {_escaped(licence)}, which binds the use of this model{authors}."
     return f"Ask the owner of {_names(card.data_names)} what may be done with what is trained on it."
 
 
 def terms_and_metrics(card: Card) -> str:
     """One line for users of a model: the data's licence, and its metrics on the test part."""
-    return f"{data_licence(card)} On its test part, with 95% intervals: {metrics_told(card)}."
+    images = sum(source["images"]["test"] for source in card.training.get("sources", ()))
+    number = f"{counted(images, 'image')} of " if images else ""
+    leaks = "".join(f" {leak}." for leak in card.leaks)
+    return (
+        f"{data_licence(card)} On its test part, {number}{_names(card.measured_like)}, with 95% intervals: "
+        f"{metrics_told(card)}.{leaks}"
+    )
 
 
 def metrics_told(card: Card) -> str:
@@ -148,14 +182,38 @@ def _told_of_training(training: Mapping[str, Any]) -> list[str]:
     return [words for name, words in told.items() if name in training and "best_epoch" in training]
 
 
+def _built_on(training: Mapping[str, Any]) -> list[str]:
+    """The models that training built on, each with the options that named it, as far as the card says."""
+    labels = [*map(str, training.get("learnt_from", ()))]
+    roles: dict[str, list[str]] = {label: [] for label in labels}
+    if labels and training.get("start_from", "") not in ("", "imagenet"):
+        refitted = training.get("last_layer") == "refitted"
+        roles[labels[0]] += ["`--start-from`", *(["`--last-layer refitted`"] if refitted else [])]
+    if labels and training.get("teacher"):
+        roles[labels[-1]].append("`--teacher`")
+    return [_plain(label) + (f" ({', '.join(role)})" if role else "") for label, role in roles.items()]
+
+
 def _source(source: Mapping[str, Any]) -> str:
     """A source as a card has it (`datasets.combined.describe_sources`), in words."""
     name = str(source["name"])
     authors = f" ({AUTHORS_OF[name]})" if name in AUTHORS_OF else ""
     only = ", training only" if source["training_only"] else ""
-    known = str(source["licence"]) or (LICENCE if name in AUTHORS_OF else "")
-    licence = _escaped(known) if known else "licence not known"
+    licence = _escaped(_known(source)) or "licence not known"
     return f"{_plain(dataset_name(name))}{authors}, {counted(sum(source['images'].values()), 'image')}{only}, {licence}"
+
+
+def _with_terms(source: Mapping[str, Any]) -> str:
+    """A source of a model that training built on, with its authors and its licence."""
+    name = str(source["name"])
+    authors = AUTHORS if name == "HAM10000" else AUTHORS_OF.get(name, "")
+    licence = _escaped(_known(source)) or "licence not known"
+    return f"{_plain(name)} ({', '.join(filter(None, (authors, licence)))})"
+
+
+def _known(source: Mapping[str, Any]) -> str:
+    """The licence of a source; empty if it is not known."""
+    return str(source["licence"]) or (LICENCE if source["name"] in AUTHORS_OF else "")
 
 
 def _metrics(card: Card, parts: Sequence[str]) -> str:

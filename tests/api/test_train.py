@@ -21,16 +21,19 @@ from lesionflow.api.train import (
     _with_named_models,
     _without_missing,
 )
-from lesionflow.api.train_network import Material
+from lesionflow.api.train_network import Material, card_of
 from lesionflow.datasets.combined import read_data_sets, split_data_sets
 from lesionflow.datasets.labelled import read_labelled_images
+from lesionflow.datasets.licences import LICENCE
 from lesionflow.datasets.split import split_by_lesion
 from lesionflow.errors import RegistryError, UsageError
+from lesionflow.evaluation.model_card import FREE
 from lesionflow.model.card import read_card
 from lesionflow.registry.champion import find_champion
 from lesionflow.registry.versions import find_version, resolve
 from lesionflow.tracking.resume import CHECKPOINT_FILES, FOLDER
 from lesionflow.training.config import TrainingConfig
+from lesionflow.training.fit import Fitted
 from tests.conftest import PLAIN, error_line, invoke, light_networks, without_pictures, working_in
 
 DAMAGED = (
@@ -348,9 +351,17 @@ def test_copies_of_images_that_the_weights_were_trained_on_are_found_in_the_meas
     measured = len(split.validation) + len(split.test)
     told = f"in {measured} of the {measured} images for validation and test (found {measured} by sight)"
     assert begun is not None and told in begun.source.warning and told in stream.getvalue()
-    assert not begun.source.warning_of_folds and not begun.source.ham10000
+    assert not begun.source.warning_of_folds
+    assert begun.source.sources == [{"name": read_card(trained_store / "bundle").data_name, "licence": FREE}]
     shipped = _read_beginning(dataclasses.replace(config, start_from="pretrained", model="efficientnet"), material)
-    assert shipped is not None and shipped.source.ham10000
+    names = ("HAM10000", "ISIC 2017", "MSK", "BCN_20000")
+    assert shipped is not None and shipped.source.sources == [{"name": name, "licence": LICENCE} for name in names]
+    fitted = Fitted(None, (), 1, 1.0, "float32")
+    further = card_of(config.resolved("cnn", "quick"), dataclasses.replace(material, beginning=shipped), split, fitted)
+    assert further.licence == LICENCE and not further.training["ham10000"]
+    assert [(each["name"], each["model"]) for each in further.training["inherited_sources"]] == [
+        (name, shipped.source.label) for name in names
+    ]
     folded = _read_beginning(dataclasses.replace(config, folds=3), material)
     every = len(images.table)
     assert folded is not None and folded.source.warning == begun.source.warning

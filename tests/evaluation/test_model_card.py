@@ -1,13 +1,22 @@
 import dataclasses
+import re
 
 import pytest
 
-from lesionflow.datasets.licences import AUTHORS, LICENCE
+from lesionflow.datasets.licences import AUTHORS, AUTHORS_OF, LICENCE
 from lesionflow.diagnoses import LabelSet
 from lesionflow.evaluation.metrics import metrics_of
-from lesionflow.evaluation.model_card import LONGEST, fitting, model_card
+from lesionflow.evaluation.model_card import (
+    LONGEST,
+    data_licence,
+    fitting,
+    licence_of,
+    model_card,
+    sources_of,
+    terms_and_metrics,
+)
 from lesionflow.evaluation.slices import Gap
-from lesionflow.model.card import CROSS_VALIDATION, SINGLE, Calibration, Estimate
+from lesionflow.model.card import CROSS_VALIDATION, SINGLE, Calibration, Estimate, read_card
 from lesionflow.model.files import pretrained_folder
 from tests.evaluation.evaluations import answers, by_sex, card, full_labels
 
@@ -159,3 +168,78 @@ def test_every_source_is_named_with_its_licence_and_its_authors(gaps: list[Gap])
     assert "clinic, 79 images, training only, licence not known." in text
     assert "and its authors" not in text and "all of which are under CC BY-NC 4.0" in text
     assert len(text) <= LONGEST
+
+
+def own(name: str, licence: str = "", **changes: object) -> dict[str, object]:
+    images = {"train": 70, "validation": 15, "test": 15}
+    return {"name": name, "licence": licence, "training_only": False, "images": images, **changes}
+
+
+def test_shares_of_diagnoses_are_those_of_what_calibration_counts() -> None:
+    for only, told in ((True, ", without what only trains (`--extra`)"), (False, "")):
+        sources = [own("clinic"), own("other", training_only=only)]
+        assert f"Diagnoses of the training part{told}: akiec" in model_card(card(training={"sources": sources}))
+
+
+def test_the_readme_of_the_shipped_bundle_is_what_its_card_says() -> None:
+    written = (pretrained_folder() / "README.md").read_text()
+    without_sizes = re.sub(r" Sizes: .*? lesions\.", "", written)
+    assert set(model_card(read_card(pretrained_folder())).splitlines()) <= set(without_sizes.splitlines())
+    assert "training part, without what only trains (`--extra`): akiec 3.3%" in written
+
+
+@pytest.mark.parametrize("demo", [False, True])
+def test_sources_and_licences_of_models_that_training_built_on_are_told(demo: bool) -> None:
+    of_shipped = [each | {"model": "pretrained"} for each in sources_of(read_card(pretrained_folder()))]
+    training = {"sources": [own("clinic.csv")], "ham10000": False, "inherited_sources": of_shipped}
+    further = card(training=training, licence=LICENCE, demo=demo)
+    of = {name: f"({authors}, {LICENCE})" for name, authors in AUTHORS_OF.items()}
+    told = data_licence(further)
+    own_part = "The training images are synthetic" if demo else "Ask the owner of clinic what may be done"
+    assert told.startswith(own_part) and licence_of(further) == LICENCE
+    assert told.endswith(
+        f"It is built on pretrained, which was trained on HAM10000 ({AUTHORS}, {LICENCE}), "
+        f"ISIC 2017 {of['ISIC 2017']}, MSK {of['MSK']}, BCN\\_20000 {of['BCN_20000']}. Their licences bind the use of "
+        "this model, too: name the authors of the data, no commercial use."
+    )
+    assert told in model_card(further) and told in terms_and_metrics(further)
+    # and so does what builds on that:
+    again = [each | {"model": "ham/2"} for each in sources_of(further)]
+    last = card(training={"sources": [own("ward", "ODbL")], "ham10000": False, "inherited_sources": again})
+    assert data_licence(last).startswith("The training images are under ODbL, which binds the use of this model. It is")
+    clinic = "free to use" if demo else "licence not known"
+    assert f"built on ham/2, which was trained on clinic.csv ({clinic}), HAM10000 ({AUTHORS}" in data_licence(last)
+
+
+def test_with_several_licences_authors_are_named_all_the_same() -> None:
+    mixed = card(licence=f"{LICENCE}, ODbL", training={"sources": [own("HAM10000", LICENCE)], "ham10000": True})
+    assert f"under {LICENCE}, ODbL, which binds the use of this model: name the authors of HAM10000 ({AUTHORS})." in (
+        data_licence(mixed)
+    )
+
+
+def test_metrics_are_told_with_their_images_and_their_leak() -> None:
+    leak = "LEAK: ham/1, which training builds on, was TRAINED on lesions in 30 of the 30 images"
+    sources = [own("clinic.csv"), own("ham10000", training_only=True, images={"train": 9, "validation": 0, "test": 0})]
+    told = terms_and_metrics(card(licence=LICENCE, training={"sources": sources, "warnings": [leak]}))
+    assert "On its test part, 15 images of clinic.csv, with 95% intervals: balanced accuracy 0.712" in told
+    assert told.endswith(f". {leak}.")
+    told = terms_and_metrics(card(training={}))  # of earlier versions
+    assert "On its test part, clinic, with 95%" in told and "LEAK" not in told
+
+
+@pytest.mark.parametrize(
+    ("training", "told"),
+    [
+        ({"start_from": "a", "last_layer": "refitted"}, "ham/1 (`--start-from`, `--last-layer refitted`)."),
+        ({"start_from": "a", "last_layer": "kept"}, "ham/1 (`--start-from`)."),
+        ({"start_from": "imagenet", "last_layer": "refitted", "teacher": "a"}, "ham/1 (`--teacher`)."),
+        ({"start_from": "a", "teacher": "a"}, "ham/1 (`--start-from`, `--teacher`)."),
+        (
+            {"start_from": "a", "teacher": "b", "learnt_from": ["ham/1", "ham/2"]},
+            "ham/1 (`--start-from`) and ham/2 (`--teacher`).",
+        ),
+    ],
+)
+def test_how_training_built_on_a_model_is_told(training: dict[str, object], told: str) -> None:
+    assert f"Training built on {told}" in model_card(card(training={"learnt_from": ["ham/1"]} | training))
