@@ -27,6 +27,7 @@ from lesionflow.datasets.combined import check_every_diagnosis_trains, describe_
 from lesionflow.datasets.labelled import DEMO, LabelledImages, check_is_there
 from lesionflow.datasets.split import HELD_OUT, PARTS, Split
 from lesionflow.defaults import DEFAULT_NAME
+from lesionflow.diagnoses import HAM10000, part_of_set, read_label_set
 from lesionflow.errors import (
     LesionflowError,
     RegistryError,
@@ -42,7 +43,7 @@ from lesionflow.evaluation.metrics import DECIDING
 from lesionflow.evaluation.model_card import sources_of
 from lesionflow.evaluation.pictures import picture_of
 from lesionflow.images.pixel_cache import check_all_decoded
-from lesionflow.model.card import CARD_FILE, HASHES_FILE, KERAS_FILE, TRAINED_ON_FILE
+from lesionflow.model.card import CARD_FILE, HASHES_FILE, KERAS_FILE, TRAINED_ON_FILE, Card
 from lesionflow.options import SEPARATOR, listed, option_name
 from lesionflow.profile.description import Description, describe_images
 from lesionflow.profile.page import write_description
@@ -230,9 +231,9 @@ def _with_named_models(
 ) -> tuple[TrainingConfig, dict[str, str]]:
     """The configuration completed from the models that it names, and digests of them and the diagnoses by option.
 
-    The bundle that weights come from sets the network, its width, the image size and whether it looks at mirror images,
-    if they are not given. An alias is replaced by its version, since resuming or repeating the training must use the
-    same one.
+    The bundle that weights come from sets the diagnoses, the network, its width, the image size and whether it looks at
+    mirror images, if they are not given. An alias is replaced by its version, since resuming or repeating the training
+    must use the same one.
     """
     named = {"start_from": config.start_from if config.starts_from_bundle else "", "teacher": config.teacher}
     found: dict[str, Any] = {}
@@ -246,15 +247,20 @@ def _with_named_models(
                 if begun and address not in str(error):  # with it, `telling_what_moved` knows what it is about
                     add_to_message(error, IF_MOVED.format(option_name(option)))
                 raise
+    if not config.diagnoses:
+        named_by = _diagnoses_of(models["start_from"].card) if "start_from" in models else HAM10000.name
+        config = dataclasses.replace(config, diagnoses=named_by)
     digests = {option: models[option].card.digest if option in models else "none" for option in named}
     digests |= {"diagnoses": config.label_set.digest}
     if begun:
         begun.check_named(digests)
     for option, model in models.items():
-        columns = zip(config.label_set.names, config.label_set.columns_of(model.card.labels), strict=True)
+        columns = [*zip(config.label_set.names, config.label_set.columns_of(model.card.labels), strict=True)]
         unknown = [name for name, column in columns if column is None]
         if unknown and (option == "teacher" or config.last_layer == "kept"):
             advice = "give a teacher that does" if option == "teacher" else "give --last-layer refitted"
+            if part := part_of_set(name for name, column in columns if column is not None):
+                advice = f"give --diagnoses {part}, which it knows, or {advice}"
             raise UsageError(
                 f"{option_name(option)}: {model.label} does not know {first_few(unknown, 8)}, only "
                 f"{', '.join(model.card.classes)}; {advice}"
@@ -278,6 +284,15 @@ def _with_named_models(
         if vars(config)["mirrored"] is None:
             found["mirrored"] = start.training.get("mirrored", False)
     return dataclasses.replace(config, **found), digests
+
+
+def _diagnoses_of(card: Card) -> str:
+    """What names a model's label set: its own name, or the file that it was trained with; else the default."""
+    for source in (card.labels.name, str(card.training.get("diagnoses", ""))):
+        with contextlib.suppress(LesionflowError):  # a file that has moved
+            if source and read_label_set(source).is_like(card.labels):
+                return source
+    return HAM10000.name
 
 
 def _read_data(config: TrainingConfig, console: Console, cache: Path | None) -> tuple[LabelledImages, Split]:

@@ -14,7 +14,7 @@ import numpy as np
 
 from lesionflow.datasets.label_words import diagnoses_option, labels_option
 from lesionflow.datasets.sampling import BALANCES, positive_shares
-from lesionflow.diagnoses import LabelSet, built_in_set, read_label_set
+from lesionflow.diagnoses import HAM10000, LabelSet, built_in_set, read_label_set
 from lesionflow.errors import UsageError, did_you_mean
 from lesionflow.model.files import PRETRAINED
 from lesionflow.options import FILES, FOLDERS, MODELS, SEPARATOR, Config, option, option_name, read_option
@@ -110,11 +110,12 @@ class TrainingConfig(Config):
         "A data set for training only: none of its images are in the validation or test part. Can be repeated.",
         group=DATA, metavar="FOLDER", completes=(FILES,), repeated=True,
     )  # fmt: skip
-    diagnoses: str = diagnoses_option(group=DATA)
+    diagnoses: str = diagnoses_option("", unset=f"that of --start-from MODEL, or {HAM10000.name}", group=DATA)
     labels: str = labels_option(group=DATA)
     start_from: str = option(
         "", "Model whose weights training starts from: a bundle's folder, models:/NAME@ALIAS, models:/NAME/VERSION, "
-        "pretrained or imagenet; a model also sets the default network, width, size, rate, --keep and --mirrored.",
+        "pretrained or imagenet; a model also sets the default --diagnoses, network, width, size, rate, --keep and "
+        "--mirrored.",
         group=DATA, metavar="MODEL", completes=(FOLDERS, "imagenet", "pretrained", MODELS),
         unset="imagenet for efficientnet and the larger ones, random weights for the others",
     )  # fmt: skip
@@ -219,7 +220,8 @@ class TrainingConfig(Config):
             if isinstance(getattr(self, name), list | tuple):
                 object.__setattr__(self, name, SEPARATOR.join(map(str, getattr(self, name))))
         super().__post_init__()
-        read_label_set(self.diagnoses)  # a set that cannot be read is said before anything else
+        if self.diagnoses:
+            read_label_set(self.diagnoses)  # a set that cannot be read is said before anything else
         unknown = [name for name in self.model.split(",") if name not in (*NETWORKS, ALL)]
         if unknown:
             known = (*NETWORKS, ALL)
@@ -245,7 +247,7 @@ class TrainingConfig(Config):
     @property
     def label_set(self) -> LabelSet:
         """The label set of `diagnoses`."""
-        return read_label_set(self.diagnoses)
+        return read_label_set(self.diagnoses or HAM10000.name)
 
     @property
     def networks(self) -> tuple[str, ...]:
@@ -380,7 +382,7 @@ def settings_text(config: TrainingConfig, names: Mapping[str, str], about: str) 
         if named not in (IMAGENET, PRETRAINED):  # nor an address, which is no path that is there
             path = path_here(named, option_name(name))
             values |= {name: str(path.absolute())} if path.exists() else {}
-    if not built_in_set(config.diagnoses):
+    if config.diagnoses and not built_in_set(config.diagnoses):
         values["diagnoses"] = str(path_here(config.diagnoses, "--diagnoses").absolute())
     for name, given in (("data", config.data_sets), ("extra", config.extra_sets)):
         whole = [path if path == "demo" else str(path_here(path, f"--{name}").absolute()) for path in given]

@@ -62,6 +62,17 @@ def test_some_of_the_diagnoses_are_taught_by_what_a_model_of_all_knows_of_them(
     assert read_card(found).classes == ("bkl", "mel", "nv")
     pixels = np.stack([decode(path, 32, 32) for path in sorted(demo_folder.rglob("*.jpg"))[:60]])
     logits, before = (load_predictor(folder).measure(pixels)[0] for folder in (found, bundle))
+    refused = invoke("train", "--data", str(demo_folder), "--start-from", "models:/three/1", "--diagnoses", "ham10000")
+    assert refused.exit_code == 2
+    assert "akiec, bcc, df, vasc" in refused.stderr and "give --diagnoses bkl,mel,nv, which it knows" in refused.stderr
+    with without_pictures():  # the label set, too, is the starting model's by default
+        again = invoke(
+            "train", "--data", str(demo_folder), "--start-from", "models:/three/1", "--epochs", "1", *PLAIN,
+            "--cache", str(cache), "--registered-model", "again",
+        )  # fmt: skip
+    assert again.exit_code == 0 and "left out" in again.stderr, again.output
+    card = read_card(resolve("models:/again/1", store / "again").folder)
+    assert card.classes == ("bkl", "mel", "nv") and card.training["diagnoses"] == "bkl,mel,nv"
     of_three = before[:, [2, 4, 5]]
     for one, other in ((0, 1), (1, 2)):  # it says what it said; only normalisation has been adapted
         now, then = (each[:, one] - each[:, other] for each in (logits, of_three))

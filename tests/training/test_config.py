@@ -149,6 +149,7 @@ def test_what_is_written_is_read_back() -> None:
     assert {name: read.pop(name) for name in NAME_KEYS} == names
     assert TrainingConfig(**read) == resolved
     assert set(read) == {field.name for field in dataclasses.fields(TrainingConfig)} - {
+        "diagnoses",
         "extra",
         "labels",
         "start_from",
