@@ -121,7 +121,7 @@ def data_licence(card: Card) -> str:
     for model in dict.fromkeys(source["model"] for source in inherited):
         names = [_with_terms(source) for source in inherited if source["model"] == model]
         told.append(f"It is built on {_plain(model)}, which was trained on {', '.join(names)}.")
-    if inherited:
+    if {*map(_known, inherited)} - {"", FREE}:
         commercial = ", no commercial use" if any(_known(source) == LICENCE for source in inherited) else ""
         told.append(f"Their licences bind the use of this model, too: name the authors of the data{commercial}.")
     return " ".join(told)

@@ -211,6 +211,12 @@ def test_sources_and_licences_of_models_that_training_built_on_are_told(demo: bo
     assert f"built on ham/2, which was trained on clinic.csv ({clinic}), HAM10000 ({AUTHORS}" in data_licence(last)
 
 
+def test_a_model_built_on_demo_data_alone_is_bound_by_nothing() -> None:
+    before = [each | {"model": "moles/1"} for each in sources_of(card(demo=True, data_name="demo"))]
+    told = data_licence(card(demo=True, training={"sources": [own("demo")], "inherited_sources": before}))
+    assert told.endswith("It is built on moles/1, which was trained on demo (free to use).")
+
+
 def test_with_several_licences_authors_are_named_all_the_same() -> None:
     mixed = card(licence=f"{LICENCE}, ODbL", training={"sources": [own("HAM10000", LICENCE)], "ham10000": True})
     assert f"under {LICENCE}, ODbL, which binds the use of this model: name the authors of HAM10000 ({AUTHORS})." in (
