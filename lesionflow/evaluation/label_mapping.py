@@ -175,6 +175,11 @@ def read_mapping(source: str | None) -> dict[str, str]:
 def not_measurable_told(mapping: LabelMapping) -> str:
     """One sentence about what cannot be measured, and why."""
     apart = mapping.apart
+    if mapping.names == mapping.fine.names and not mapping.of_model:
+        return (
+            f"the data have only {', '.join(mapping.names)} of the model's diagnoses; the model may call its others "
+            "as well, which counts as wrong, so that it is at a disadvantage beside a model of these alone"
+        )
     if not apart:
         return f"no two diagnoses of {mapping.fine.name} count as one of {mapping.coarse.name}"
     whose, other = ("data", "model") if mapping.of_model else ("model", "data")

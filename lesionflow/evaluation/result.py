@@ -114,7 +114,8 @@ def _own_warnings(evaluation: Evaluation) -> list[str]:
             "for them"
         )
     if mapping := evaluation.mapping:
-        told = (not_measurable_told(mapping), f"counted: {mapping.told}", nameless_told(mapping))
+        groups = "" if mapping.names == mapping.fine.names else f"counted: {mapping.told}"
+        told = (not_measurable_told(mapping), groups, nameless_told(mapping))
         warnings.append("; ".join(filter(None, told)))
         if mapping.contradicting:
             # Probabilities and truth count as in the coarse set, but a model's flag as in its own.

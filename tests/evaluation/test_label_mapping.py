@@ -127,6 +127,14 @@ def test_a_diagnosis_that_is_only_called_otherwise_is_measured(tmp_path: Path) -
     assert "ppv_df" in mapping.not_measurable and not {"ppv_mel", "ppv_akiec"} & set(mapping.not_measurable)
 
 
+def test_data_of_some_of_the_diagnoses_of_a_model_are_told_in_one_sentence() -> None:
+    part = mapped(HAM10000, read_label_set("bkl,mel,nv"))
+    assert not part.of_model and part.indices.tolist() == [2, 4, 5]
+    warnings = dataclasses.replace(made_evaluation(), mapping=part).all_warnings
+    (told,) = (each for each in warnings if "the data have only bkl, mel, nv of the model's diagnoses" in each)
+    assert "may call its others as well, which counts as wrong" in told and "counted:" not in told
+
+
 def test_page_and_json_name_what_cannot_be_measured_and_what_contradicts_itself(tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text("names: {mel: melanoma, akiec: ak, rest: benign}\nmalignant: [mel]\n")
     mapping = mapped(HAM10000, read_label_set(str(tmp_path / "mine.yaml")), {"bcc": "rest"})
