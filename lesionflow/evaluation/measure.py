@@ -88,7 +88,8 @@ def metric_values(predictions: LabelledPredictions) -> dict[str, float]:
     `expected_calibration_error`. All agree with scikit-learn where it has them.
 
     Averages are over diagnoses that have images. What is not defined is left out: the sensitivity of a diagnosis
-    without images, the PPV of one that is never called, AUC and average precision where all images or none have it.
+    without images, the PPV of one that is never called, PPV, NPV, AUC and average precision where all images or none
+    have it.
     Raises `DataError` where there are no images.
     """
     if not len(predictions):

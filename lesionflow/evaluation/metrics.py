@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,6 +23,7 @@ INTERVAL_RULE = (
     "Averages over diagnoses (balanced accuracy, macro AUC, macro F1, macro average precision) have one also where a "
     "diagnosis has few lesions: in each resample, they are over the diagnoses that are in it."
 )
+_NEARLY_NONE = 0.005  # what rounds to 0 %, as the model card has it
 HIGH_SENSITIVITY = 0.8  # the ISIC challenges look at the ROC curve from here on
 
 Masks = tuple[np.ndarray, np.ndarray]  # which images count, among which; (images,) bool each
@@ -69,6 +70,7 @@ class Metric:
     # One of these two. A share is of images among others, and has an exact interval where it is 0 or 1.
     share: Callable[[Kinds], Masks] | None = field(default=None, repr=False)
     compute: Callable[[Tally], np.ndarray] | None = field(default=None, repr=False)
+    predictive: bool = False  # whether the share is a PPV or NPV: not defined where it is of all images or none
     # Which images a ranking is of, against the rest, and whether it is a mean over pairs of these and those.
     cases: Callable[[Kinds], np.ndarray] | None = field(default=None, repr=False)
     of_pairs: bool = False
@@ -78,7 +80,11 @@ class Metric:
     def under(self, tally: Tally) -> np.ndarray:
         """Its values under the weightings of a tally: (weightings,), NaN where it is not defined."""
         if self.share is not None:
-            return tally.share(*self.share(tally.kinds))
+            cases, among = self.share(tally.kinds)
+            told = tally.share(cases, among)
+            if not self.predictive:
+                return told
+            return np.where((tally.count(cases) > 0) & (tally.count(~cases) > 0), told, np.nan)
         assert self.compute is not None
         return self.compute(tally)
 
@@ -93,6 +99,7 @@ class OfDiagnosis:
     shown_not_to_miss: frozenset[Place] = frozenset()  # only that of the diagnosis that must not be missed
     share: Callable[[Kinds, int], Masks] | None = field(default=None, repr=False)
     compute: Callable[[Tally, int], np.ndarray] | None = field(default=None, repr=False)
+    predictive: bool = False
     of_pairs: bool = False
 
     def of(self, labels: LabelSet, index: int) -> Metric:
@@ -105,6 +112,7 @@ class OfDiagnosis:
             shown=self.shown | (self.shown_not_to_miss if diagnosis == labels.not_to_miss else frozenset()),
             share=None if share is None else lambda images: share(images, index),
             compute=None if compute is None else lambda tally: compute(tally, index),
+            predictive=self.predictive,
             cases=None if compute is None else lambda images: images.labels == index,
             of_pairs=self.of_pairs,
             diagnosis=diagnosis,
@@ -213,11 +221,11 @@ TABLE: tuple[Metric | OfDiagnosis, ...] = (
     ),
     Metric(
         "malignant_ppv", "malignant positive predictive value (PPV)",
-        share=lambda images: (images.is_malignant, images.malignant),
+        share=lambda images: (images.is_malignant, images.malignant), predictive=True,
     ),
     Metric(
         "malignant_npv", "malignant negative predictive value (NPV)",
-        share=lambda images: (~images.is_malignant, ~images.malignant),
+        share=lambda images: (~images.is_malignant, ~images.malignant), predictive=True,
     ),
     Metric(
         "malignant_auc", "AUC of malignant against benign", "malignant AUC",
@@ -269,8 +277,8 @@ TABLE: tuple[Metric | OfDiagnosis, ...] = (
     OfDiagnosis(
         "specificity", "specificity", share=lambda images, i: (images.called != i, images.labels != i)
     ),
-    OfDiagnosis("ppv", "PPV", share=lambda images, i: (images.labels == i, images.called == i)),
-    OfDiagnosis("npv", "NPV", share=lambda images, i: (images.labels != i, images.called != i)),
+    OfDiagnosis("ppv", "PPV", share=lambda images, i: (images.labels == i, images.called == i), predictive=True),
+    OfDiagnosis("npv", "NPV", share=lambda images, i: (images.labels != i, images.called != i), predictive=True),
     OfDiagnosis("auc", "AUC", compute=_auc, of_pairs=True),
     OfDiagnosis("average_precision", "average precision", compute=_average_precision),
 )  # fmt: skip
@@ -318,11 +326,30 @@ def in_words(name: str) -> str:
 
 
 def few_of(predictions: LabelledPredictions, unit: str = "images") -> list[str]:
-    """The warning that some diagnoses have few images; unit: what is counted, in the plural."""
+    """Warnings about diagnoses without images, or with few; unit: what is counted, in the plural."""
     names = predictions.label_set.names
     counts = np.bincount(predictions.labels, minlength=len(names))
-    rare = [f"{name} ({count})" for name, count in zip(names, counts, strict=True) if count < FEW]
-    return [f"fewer than {FEW} {unit} of {', '.join(rare)}: their metrics are mostly chance"] if rare else []
+    absent = [name for name, count in zip(names, counts, strict=True) if not count]
+    rare = [f"{name} ({count})" for name, count in zip(names, counts, strict=True) if 0 < count < FEW]
+    told = [f"no {unit} of {', '.join(absent)}: averages are over the other diagnoses"] if absent else []
+    return told + ([f"fewer than {FEW} {unit} of {', '.join(rare)}: their metrics are mostly chance"] if rare else [])
+
+
+def doubts(metrics: Mapping[str, Estimate], diagnoses: int) -> list[str]:
+    """Warnings about a model that can hardly be of use; diagnoses: how many its label set has."""
+    return [told for told in (near_chance(metrics, diagnoses), *_one_sided(metrics)) if told]
+
+
+def _one_sided(metrics: Mapping[str, Estimate]) -> Iterator[str]:
+    """Warnings that nearly everything is flagged as malignant, or nearly nothing."""
+    for name, many, few in (
+        ("malignant_specificity", "all benign images are", "nearly all benign images are"),
+        ("malignant_sensitivity", "no malignant image is", "hardly any malignant image is"),
+    ):
+        found = metrics.get(name)
+        if found is not None and found.value < _NEARLY_NONE:
+            told = few if found.value else many
+            yield f"{name.replace('_', ' ')} {with_interval(found)}: {told} flagged as malignant"
 
 
 def near_chance(metrics: Mapping[str, Estimate], diagnoses: int) -> str:

@@ -16,7 +16,7 @@ from lesionflow.evaluation.call_strength import CallStrength
 from lesionflow.evaluation.curves import roc
 from lesionflow.evaluation.label_mapping import LabelMapping, nameless_told, not_measurable_told
 from lesionflow.evaluation.measure import confusion_matrix
-from lesionflow.evaluation.metrics import few_of, near_chance
+from lesionflow.evaluation.metrics import doubts, few_of
 from lesionflow.evaluation.plots import Picture
 from lesionflow.evaluation.shift import MUCH_UNFAMILIAR, Shift
 from lesionflow.evaluation.slices import Gap, Slice
@@ -128,8 +128,7 @@ def _own_warnings(evaluation: Evaluation) -> list[str]:
         warnings.append(
             f"only {counted(evaluation.lesions, 'lesion')}: the intervals are wide, and may still be too narrow"
         )
-    if chance := near_chance(evaluation.metrics, len(evaluation.predictions.label_set)):
-        warnings.append(chance)
+    warnings += doubts(evaluation.metrics, len(evaluation.predictions.label_set))
     return warnings + few_of(evaluation.predictions, evaluation.unit)
 
 

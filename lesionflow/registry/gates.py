@@ -14,8 +14,8 @@ from lesionflow.evaluation.measure import compare, metric_values
 from lesionflow.evaluation.metrics import (
     DECIDING,
     Difference,
+    doubts,
     ends,
-    near_chance,
     sensitivity_not_to_miss,
     short_full_name,
 )
@@ -87,8 +87,7 @@ def reach_verdict(
     failed = [gate for gate in gates if not gate.passed]
     reasons = [gate.reason for gate in failed or gates if gate.reason]
     leaks = [text for text in challenger.card.leaks if not any(text in reason for reason in reasons)]
-    chance = near_chance(challenger.card.metrics["validation"], len(challenger.card.labels))
-    warning = "; ".join(filter(None, [*leaks, chance]))
+    warning = "; ".join([*leaks, *doubts(challenger.card.metrics["validation"], len(challenger.card.labels))])
     return Verdict(not failed, "; ".join([*reasons, *filter(None, [warning])]), gates, warning)
 
 

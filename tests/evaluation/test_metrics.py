@@ -15,7 +15,7 @@ from lesionflow.evaluation.measure import (
     metric_values,
     weighted_metrics,
 )
-from lesionflow.evaluation.metrics import metrics_of, near_chance
+from lesionflow.evaluation.metrics import doubts, few_of, metrics_of, near_chance
 from lesionflow.model.card import Estimate
 from lesionflow.model.prediction import LabelledPredictions
 from tests.evaluation.made_up import by_hand, made_up
@@ -186,9 +186,18 @@ def test_one_diagnosis_alone_leaves_out_what_is_undefined() -> None:
     found = measure(by_hand(["nv", "nv"], ["nv", "mel"]), resamples=50)
     assert found["balanced_accuracy"].value == found["sensitivity_nv"].value == 0.5
     for name in ("macro_auc", "macro_average_precision", "malignant_auc", "malignant_auc_above_80", "auc_nv",
-                 "malignant_sensitivity", "sensitivity_mel", "specificity_nv", "ppv_df"):  # fmt: skip
+                 "malignant_sensitivity", "sensitivity_mel", "specificity_nv", "ppv_df", "ppv_mel", "npv_mel",
+                 "ppv_nv", "npv_nv", "malignant_ppv", "malignant_npv"):  # fmt: skip
         assert name not in found
-    assert found["ppv_mel"].value == 0 and found["malignant_specificity"].value == 0.5
+    assert found["specificity_mel"].value == found["malignant_specificity"].value == 0.5
+
+
+def test_diagnoses_without_images_are_told_apart_from_those_with_few() -> None:
+    absent, few = few_of(by_hand(["nv"] * 10 + ["mel", "df"], ["nv"] * 12))
+    assert absent == "no images of akiec, bcc, bkl, vasc: averages are over the other diagnoses"
+    assert few == "fewer than 10 images of df (1), mel (1): their metrics are mostly chance"
+    known = list(HAM10000.names) * 10
+    assert few_of(by_hand(known, known)) == []
 
 
 def test_no_images_are_refused() -> None:
@@ -322,3 +331,23 @@ def test_what_is_said_of_a_balanced_accuracy_near_chance_is_true_of_its_value(
 
 def test_nothing_is_said_of_a_balanced_accuracy_clearly_above_chance() -> None:
     assert near_chance({"balanced_accuracy": Estimate(0.6, 0.5, 0.7)}, 7) == ""
+
+
+@pytest.mark.parametrize(
+    ("specificity", "sensitivity", "told"),
+    [
+        (0.0, 1.0, ["malignant specificity 0.000 (0.000 to 1.000): all benign images are flagged as malignant"]),
+        (
+            0.004,
+            1.0,
+            ["malignant specificity 0.004 (0.000 to 1.000): nearly all benign images are flagged as malignant"],
+        ),
+        (1.0, 0.0, ["malignant sensitivity 0.000 (0.000 to 1.000): no malignant image is flagged as malignant"]),
+        (0.3, 0.9, []),
+    ],
+)
+def test_a_model_that_flags_everything_or_nothing_gets_a_warning(
+    specificity: float, sensitivity: float, told: list[str]
+) -> None:
+    values = {"malignant_specificity": specificity, "malignant_sensitivity": sensitivity}
+    assert doubts({name: Estimate(value, 0.0, 1.0) for name, value in values.items()}, 7) == told
