@@ -153,7 +153,7 @@ def terms_and_metrics(card: Card) -> str:
     images = sum(source["images"]["test"] for source in card.training.get("sources", ()))
     number = f"{counted(images, 'image')} of " if images else ""
     leaks = "".join(f" {leak}." for leak in card.leaks)
-    return (
+    return as_text(
         f"{data_licence(card)} On its test part, {number}{_names(card.measured_like)}, with 95% intervals: "
         f"{metrics_told(card)}.{leaks}"
     )
@@ -241,5 +241,13 @@ def _names(names: Sequence[str]) -> str:
     return ", ".join(map(_plain, names))
 
 
+_SIGNS = r"([\\`*_{}\[\]<>#|!])"  # which mean something in Markdown
+
+
 def _escaped(text: str) -> str:
-    return re.sub(r"([\\`*_{}\[\]<>#|!])", r"\\\1", " ".join(text.split()))
+    return re.sub(_SIGNS, r"\\\1", " ".join(text.split()))
+
+
+def as_text(markdown: str) -> str:
+    """A sentence of the card for a terminal or a page, which show names as they are."""
+    return re.sub(r"\\" + _SIGNS, r"\1", markdown)

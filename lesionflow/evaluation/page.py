@@ -21,7 +21,7 @@ from lesionflow.evaluation.metrics import (
     shown_at,
     with_interval,
 )
-from lesionflow.evaluation.model_card import GAPS_NAMED, data_licence, limits
+from lesionflow.evaluation.model_card import GAPS_NAMED, as_text, data_licence, limits
 from lesionflow.evaluation.plots import Picture
 from lesionflow.evaluation.result import NOT_A_DEVICE, Evaluation
 from lesionflow.evaluation.shift import Shift
@@ -70,7 +70,7 @@ def evaluation_page(evaluation: Evaluation) -> str:
         gaps=[gap_sentence(gap) for gap in evaluation.gaps[:GAPS_NAMED]], groups=_slices_table(evaluation),
         all_metrics=_metrics_table(evaluation, overall_metrics(labels), "With 95% intervals"),
         interval_rule=INTERVAL_RULE,
-        limits=[*limits(evaluation.card), data_licence(evaluation.card)],
+        limits=[*map(as_text, limits(evaluation.card)), as_text(data_licence(evaluation.card))],
     )  # fmt: skip
     head = [pages.paragraph(f"Evaluated on {evaluation.data}, {evaluation.part}."), pages.warning(NOT_A_DEVICE)]
     head += [pages.warning(pages.sentence(text)) for text in evaluation.all_warnings]

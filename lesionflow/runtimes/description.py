@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lesionflow.errors import enumerated
 from lesionflow.evaluation.metrics import Place, shown_at
-from lesionflow.evaluation.model_card import data_licence, licence_of
+from lesionflow.evaluation.model_card import as_text, data_licence, licence_of
 from lesionflow.model.card import ABOUT_FILE, DISTANCE, IMAGE, PROBABILITIES, SINGLE, Card, dataset_name, strict_json
 from lesionflow.model.decision import prior_of_call
 from lesionflow.pages import render
@@ -111,7 +111,7 @@ def describe_file(
             "unfamiliar_above": calibration.unfamiliar_above,
         },
         "licence": card.licence,
-        "licence_of_the_data": data_licence(card),
+        "licence_of_the_data": as_text(data_licence(card)),
         "synthetic": card.demo,
         "use": _NOT_A_DEVICE,
         "parity": strict_json(parity),
