@@ -256,7 +256,7 @@ def test_help_says_what_a_preset_sets() -> None:
     assert from_preset == {
         field.name.replace("_", "-")
         for field in dataclasses.fields(TrainingConfig)
-        if field.default is None and field.name != "labels"  # what they stand for is no setting of a preset
+        if field.default is None and field.name != "keep"  # which help says by itself
     }
 
 
@@ -291,8 +291,9 @@ def test_every_run_keeps_the_configuration_that_repeats_it(
     precision = chosen_precision("auto", "cnn", 32)
     assert precision == chosen_precision("auto", "vgg", 32)  # so that the run over both has one
     trained = TrainingConfig(
-        data=str(demo_folder), model="cnn,vgg", preset="quick", epochs=2, image_size=32, precision=precision
-    )
+        data=str(demo_folder), model="cnn,vgg", preset="quick", epochs=2, image_size=32, precision=precision,
+        diagnoses="ham10000",
+    )  # fmt: skip
     for name in ("cnn and vgg", "cnn", "vgg"):
         invoke("train", "--config", f"runs:/{runs[name].info.run_id}/config.yaml")
         config = trained if name == "cnn and vgg" else trained.resolved(name, "quick")
