@@ -216,11 +216,12 @@ class LabelSet:
 
         One that several of the other set count as is not there: no one of them means it.
         """
-        meant = [
-            self.words.get(normalized(name)) or self.words.get(normalized(other.full_names[name]))
-            for name in other.names
-        ]
+        meant = [next(filter(None, self.meanings_of(other, name)), "") for name in other.names]
         return [meant.index(name) if meant.count(name) == 1 else None for name in self.names]
+
+    def meanings_of(self, other: LabelSet, name: str) -> list[str]:
+        """What the short and the full name of another set's diagnosis mean here, where they are known words."""
+        return [self.words[word] for word in map(normalized, (name, other.full_names[name])) if word in self.words]
 
     def is_like(self, other: LabelSet) -> bool:
         """Whether both have the same diagnoses, of the same kind and order; words and full names may differ."""

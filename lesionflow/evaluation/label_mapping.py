@@ -102,8 +102,7 @@ def _map_labels(fine: LabelSet, coarse: LabelSet, given: Mapping[str, str], *, o
 
 def _coarse_name(name: str, fine: LabelSet, coarse: LabelSet) -> str:
     """The diagnosis of the coarse set to which one of the fine set maps; empty for none."""
-    known = coarse.words
-    own = [known[word] for word in map(normalized, (name, fine.full_names[name])) if word in known]
+    known, own = coarse.words, coarse.meanings_of(fine, name)
     if any(own):
         return next(filter(None, own))
     others = {known.get(normalized(word), "") for word in fine.aliases.get(name, ())} - {""}

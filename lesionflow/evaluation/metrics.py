@@ -342,13 +342,13 @@ def doubts(metrics: Mapping[str, Estimate], diagnoses: int) -> list[str]:
 
 def _one_sided(metrics: Mapping[str, Estimate]) -> Iterator[str]:
     """Warnings that nearly everything is flagged as malignant, or nearly nothing."""
-    for name, many, few in (
+    for name, without_exception, nearly in (
         ("malignant_specificity", "all benign images are", "nearly all benign images are"),
         ("malignant_sensitivity", "no malignant image is", "hardly any malignant image is"),
     ):
         found = metrics.get(name)
         if found is not None and found.value < _NEARLY_NONE:
-            told = few if found.value else many
+            told = nearly if found.value else without_exception
             yield f"{name.replace('_', ' ')} {with_interval(found)}: {told} flagged as malignant"
 
 
