@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from lesionflow.datasets.split import (
     DEFAULT_FRACTIONS,
     PARTS,
     Split,
+    connected,
     digest_of_parts,
     lesions_and_patients,
     split_by_lesion,
@@ -29,6 +30,8 @@ from lesionflow.images.pixel_cache import decoded_pixels
 
 if TYPE_CHECKING:
     import pandas as pd
+
+LESION_NAMES = "lesion_names"  # the column with the ids that a lesion, and no other, has in several data sets
 
 
 def read_data_sets(
@@ -42,8 +45,8 @@ def read_data_sets(
 
     cache: for the small pixels by which copies are found; labels: a YAML file that says what words of the data sets
     mean. The table has a column `source` (the row's own where its table has one, else the data set's name) and, of
-    several data sets, `extra` (bool) and a `lesion_id` that images share which are copies or of one lesion. Raises
-    `DataError` where a data set cannot be read, or copies of an image have different diagnoses.
+    several data sets, `extra` (bool), a `lesion_id` that images share which are copies or of one lesion, and
+    `LESION_NAMES`. Raises `DataError` where a data set cannot be read, or copies of an image have different diagnoses.
     """
     words = read_label_words(labels, label_set)
     sets = [read_with_words(path, cache, words) for path in (*data, *extra)]
@@ -56,14 +59,14 @@ def read_data_sets(
     for index, images in enumerate(sets):
         licence = images.table["licence"] if "licence" in images.table.columns else images.licence
         tables.append(images.table.assign(extra=index >= len(data), licence=licence, data_set=index))
-    table, warnings = _without_copies(tables, [images.name for images in sets], cache)
+    table, warnings = _as_one(tables, [images.name for images in sets], cache)
     warnings = [f"{images.name}: {text}" for images in sets for text in images.warnings] + warnings + unmet
     # A data set without remaining images counts as not given: models trained on the same images have the same data.
-    # Only that its copies make several lesions one is kept.
+    # Only what its copies tell is kept.
     left = table["data_set"].unique().tolist()
     if left == [0]:
-        joined = alone.table.assign(lesion_id=table["lesion_id"].array)
-        return dataclasses.replace(alone, table=joined, warnings=tuple(warnings))
+        told = {name: table[name].array for name in ("lesion_id", LESION_NAMES, "patient_id", "licence")}
+        return dataclasses.replace(alone, table=alone.table.assign(**told), warnings=tuple(warnings))
     return LabelledImages(
         name=enumerated(dict.fromkeys(sets[index].name for index in left)),
         folder=sets[0].folder,
@@ -143,6 +146,8 @@ def _split_sources(
     patients: list[str] | None,
     fold: tuple[int, int] | None = None,
 ) -> Split:
+    import pandas as pd
+
     table, labels = images.table, images.labels
     extra = table["extra"].to_numpy() if "extra" in table.columns else np.zeros(len(table), bool)
     columns = [table[name] for name in ("data_set", "source") if name in table.columns]
@@ -151,7 +156,9 @@ def _split_sources(
     if len(sources) == 1:
         ids, names = table["image_id"], images.label_set.names
         return split_by_lesion(ids, table["lesion_id"], labels, fractions, seed, patients, names=names, fold=fold)
-    groups = table["lesion_id"] if patients is None else _groups(table, patients)
+    groups = table["lesion_id"]
+    if patients is not None:
+        groups = pd.Series(lesions_and_patients(groups, patients), index=table.index, dtype=str)
     part_of: dict[str, str] = {}
     for source in sources:
         free = ~groups.isin(part_of).to_numpy() & ~extra
@@ -177,15 +184,6 @@ def _split_sources(
     return Split(train, validation, test, seed, fractions, digest_of_parts(table["image_id"], parts), by)
 
 
-def _groups(table: pd.DataFrame, patients: list[str]) -> pd.Series:
-    """The group from which each image must not be separated; patient ids are per data set."""
-    import pandas as pd
-
-    sets = table["data_set"] if "data_set" in table.columns else [0] * len(table)
-    named = [patient and f"{number}/{patient}" for number, patient in zip(sets, patients, strict=True)]
-    return pd.Series(lesions_and_patients(table["lesion_id"], named), index=table.index, dtype=str)
-
-
 def describe_sources(images: LabelledImages, split: Split) -> list[dict[str, Any]]:
     """The card's entry for each source: name, licence, training only or not, and images by part and diagnosis."""
     table = images.table
@@ -207,57 +205,116 @@ def describe_sources(images: LabelledImages, split: Split) -> list[dict[str, Any
     return found
 
 
-def _without_copies(tables: list[pd.DataFrame], names: list[str], cache: Path | None) -> tuple[pd.DataFrame, list[str]]:
-    """Drop rows that show a picture of an earlier data set, and merge the lesions of both."""
+def _as_one(tables: Sequence[pd.DataFrame], names: Sequence[str], cache: Path | None) -> tuple[pd.DataFrame, list[str]]:
+    """The rows of all data sets but copies and those that must not be trained on, and warnings about these."""
     import pandas as pd
 
-    warnings: list[str] = []
-    kept, seen = tables[0], _views(tables[0], cache)
-    for table, name in zip(tables[1:], names[1:], strict=True):
-        own = _views(table, cache)
-        original = _originals(kept, seen, table, own)  # (rows,) index into kept, -1 where there is none
-        copies = np.flatnonzero(original >= 0)
-        _check_diagnoses(kept, table, original, copies, name)
-        # A different lesion with the same id is renamed. Lesions with the same id and diagnosis are one, and so are
-        # those with copies of an image: earlier ones, too, that are linked by a lesion here.
-        known = dict(zip(kept["lesion_id"], kept["dx"], strict=True))
-        lesions = set(zip(table["lesion_id"], table["dx"], strict=True))
-        chance = _names_of_files(kept) | _names_of_files(table)
-        others = {lesion for lesion, dx in lesions if known.get(lesion, dx) != dx}
-        renamed = {lesion: f"{name}/{lesion}" for lesion in others | chance & known.keys()}
-        same = [lesion for lesion, dx in lesions if known.get(lesion) == dx and lesion not in renamed]
-        warnings += _shared_ids({*same} - {*table["lesion_id"].iloc[copies]}, others - chance, name)
-        before = [*kept["lesion_id"].iloc[original[copies]], *same]
-        here = [*table["lesion_id"].iloc[copies], *same]
-        one = [group.removeprefix("lesion\t") for group in lesions_and_patients(before, here)]
-        merged, joined = dict(zip(before, one, strict=True)), renamed | dict(zip(here, one, strict=True))
-        kept = kept.assign(lesion_id=[merged.get(lesion, lesion) for lesion in kept["lesion_id"]])
-        table = table.assign(lesion_id=[joined.get(lesion, lesion) for lesion in table["lesion_id"]])
-        if len(copies):
+    every = pd.concat(tables, ignore_index=True)
+    number, picture, lesions = every["data_set"].to_numpy(), _pictures(every, names, cache), _lesions(every)
+    joined = _with_one_id(every, picture, lesions, names)
+    is_copy, extra = picture != np.arange(len(every)), every["extra"].to_numpy()
+    groups = np.array(lesions_and_patients(joined["lesion_id"], joined["patient_id"]))
+    measured = extra & np.isin(groups, groups[~extra]) & ~is_copy
+    warnings = []
+    for index, name in enumerate(names[1:], start=1):
+        here, before = number == index, number < index
+        warnings += _shared_lesions(lesions, here, before, is_copy, name)
+        warnings += _shared_patients(every["patient_id"].to_numpy(), groups, here, before, name)
+        if copies := every["image_id"][here & is_copy].tolist():
             warnings.append(
                 f"{name}: copies of images in the data sets before it are left out, {counted(len(copies), 'image')}: "
-                f"{first_few(table['image_id'].iloc[copies].tolist())}"
+                f"{first_few(copies)}"
             )
-        new = original < 0
-        if table["extra"].all():
-            known_lesion = table["lesion_id"].isin(set(kept["lesion_id"][~kept["extra"]])).to_numpy()
-            if count := int((known_lesion & new).sum()):
-                warnings.append(
-                    f"{name}: left out of training: {counted(count, 'image')} of lesions that are in --data"
-                )
-            new &= ~known_lesion
-        table, own = table[new], own[new]
-        same_name = table["image_id"].isin(set(kept["image_id"]))
-        table = table.assign(image_id=table["image_id"].where(~same_name, name + "/" + table["image_id"]))
-        kept = pd.concat([kept, table], ignore_index=True)
+        if count := int((here & measured).sum()):
+            whose = "lesions or patients" if joined["patient_id"].any() else "lesions"
+            warnings.append(f"{name}: left out of training: {counted(count, 'image')} of {whose} that are in --data")
+    joined = joined[~is_copy & ~measured].reset_index(drop=True)
+    apart = [f"{names[index]}/{image}" for index, image in zip(joined["data_set"], joined["image_id"], strict=True)]
+    return joined.assign(image_id=joined["image_id"].where(~joined["image_id"].duplicated(), apart)), warnings
+
+
+def _pictures(every: pd.DataFrame, names: Sequence[str], cache: Path | None) -> np.ndarray:
+    """For each row the first one that shows the same picture in an earlier data set, else itself: (rows,) int64.
+
+    Copies of a picture that is left out count, too: what they show is where that is a copy of.
+    """
+    picture, seen = np.arange(len(every)), np.zeros((0, VIEW, VIEW, 3), np.uint8)
+    for index, name in enumerate(names):
+        start, table = len(seen), every[every["data_set"] == index]
+        own = _views(table, cache)
+        if start:
+            original = _originals(every.iloc[:start], seen, table, own)
+            copies = np.flatnonzero(original >= 0)
+            _check_diagnoses(every, table, original, copies, name)
+            picture[start + copies] = picture[original[copies]]
         seen = np.concatenate([seen, own])
-    several = kept.groupby("lesion_id")["dx"].nunique()
-    if contradicting := sorted(several.index[several > 1]):
-        raise DataError(
-            f"{counted(len(contradicting), 'lesion of several data sets', 'differs', 'differ')} in diagnosis: "
-            f"{first_few(contradicting)}; correct the diagnoses, or the lesion_id of different lesions"
-        )
-    return kept, warnings
+    return picture
+
+
+_Key = tuple[str, str, int]  # an id, the diagnosis of a lesion, and the data set where elsewhere the id says nothing
+
+
+def _lesions(every: pd.DataFrame) -> list[_Key]:
+    """What lesion each row is of: ids of one diagnosis are of one lesion in all data sets."""
+    of_files, columns = _names_of_files(every), (every[name] for name in ("lesion_id", "dx", "data_set"))
+    return [(lesion, dx, index if lesion in of_files else -1) for lesion, dx, index in zip(*columns, strict=True)]
+
+
+def _with_one_id(
+    every: pd.DataFrame, picture: np.ndarray, lesions: Sequence[_Key], names: Sequence[str]
+) -> pd.DataFrame:
+    """The rows with one id for each lesion and patient, which all rows of a picture have, and the same licence."""
+    sets = every["data_set"].tolist()
+    lesion_ids = _one_id(lesions, sets, enumerate(picture.tolist()), names)
+    with_patient, with_licence = (_first_known(every[name], picture) for name in ("patient_id", "licence"))
+    patients = [(patient, "", index) for patient, index in zip(every["patient_id"], sets, strict=True)]
+    same = [(with_patient[shown], row) for row, shown in enumerate(picture.tolist()) if patients[row][0]]
+    of_lesion: dict[tuple[str, str], int] = {}  # of one lesion, patients of one id are the same
+    same += [
+        (of_lesion.setdefault((lesion_id, patient), row), row)
+        for row, (lesion_id, patient) in enumerate(zip(lesion_ids, every["patient_id"], strict=True))
+    ]
+    patient_ids = [*_one_id(patients, sets, same, names), ""]
+    licences = [*every["licence"], ""]
+    known_as: dict[str, set[str]] = {}
+    for (lesion, _, _), lesion_id in zip(lesions, lesion_ids, strict=True):
+        known_as.setdefault(lesion, set()).add(lesion_id)
+    names_of: dict[str, set[str]] = {lesion_id: set() for lesion_id in lesion_ids}
+    for lesion, ids in known_as.items():
+        if len(ids) == 1:
+            names_of[ids.pop()].add(lesion)
+    return every.assign(
+        lesion_id=lesion_ids,
+        patient_id=[patient_ids[with_patient.get(shown, -1)] for shown in picture],
+        licence=[licences[with_licence.get(shown, -1)] for shown in picture],
+        **{LESION_NAMES: [tuple(sorted(names_of[lesion_id])) for lesion_id in lesion_ids]},
+    )
+
+
+def _first_known(values: Iterable[str], picture: np.ndarray) -> dict[int, int]:
+    """The first row of each picture that has a value."""
+    found: dict[int, int] = {}
+    for row, (value, shown) in enumerate(zip(values, picture.tolist(), strict=True)):
+        if value:
+            found.setdefault(shown, row)
+    return found
+
+
+def _one_id(
+    keys: Sequence[_Key], sets: Sequence[int], same: Iterable[tuple[int, int]], names: Sequence[str]
+) -> list[str]:
+    """An id for each row's lesion or patient: of all that are the same, the one that the first data set has for it.
+
+    Behind the data set's name where another one in an earlier set has that id. same: pairs of rows.
+    """
+    first: dict[_Key, tuple[int, str]] = {}
+    taken: set[str] = set()
+    for key, index in zip(keys, sets, strict=True):
+        if key not in first:
+            first[key] = index, f"{names[index]}/{key[0]}" if key[0] in taken else key[0]
+            taken.add(key[0])
+    one = connected((first[keys[row]], first[keys[other]]) for row, other in same)
+    return [one.get(first[key], first[key])[1] for key in keys]
 
 
 def _names_of_files(table: pd.DataFrame) -> set[str]:
@@ -266,19 +323,39 @@ def _names_of_files(table: pd.DataFrame) -> set[str]:
     return {*own[~own.str.fullmatch(r"ISIC_\d{7}(_downsampled)?")]}
 
 
-def _shared_ids(same: Collection[str], others: Collection[str], name: str) -> list[str]:
-    """A warning about lesions that share nothing but an id with one of an earlier data set.
-
-    same: those of the same diagnosis, which count as one lesion; others: those of another diagnosis.
-    """
+def _shared_lesions(
+    lesions: Sequence[_Key], here: np.ndarray, before: np.ndarray, is_copy: np.ndarray, name: str
+) -> list[str]:
+    """A warning about lesions that share nothing but an id with one of an earlier data set."""
+    own, earlier, copied = (
+        {lesions[row] for row in np.flatnonzero(rows).tolist()} for rows in (here, before, here & is_copy)
+    )
+    same = {lesion for lesion, _, _ in own & earlier - copied}
+    others = {lesion for lesion, _, alone in own - earlier if alone < 0} & {lesion for lesion, _, _ in earlier}
     told = (
         (same, "counts as the same lesion", "count as the same lesions"),
         (others, "has another diagnosis and counts as another", "have another diagnosis and count as others"),
     )
     known = [f"{len(ids)} {one if len(ids) == 1 else many}: {first_few(sorted(ids))}" for ids, one, many in told if ids]
-    ids = counted(len(same) + len(others), "lesion id", "is", "are")
+    shared = counted(len(same) + len(others), "lesion id", "is", "are")
     advice = "if each data set counts its own, write its name before each lesion_id"
-    return [f"{name}: {ids} in a data set before it, too; {', '.join(known)}; {advice}"] if known else []
+    return [f"{name}: {shared} in a data set before it, too; {', '.join(known)}; {advice}"] if known else []
+
+
+def _shared_patients(
+    patients: np.ndarray, groups: np.ndarray, here: np.ndarray, before: np.ndarray, name: str
+) -> list[str]:
+    """A warning about patients that share nothing but an id with one of an earlier data set."""
+    own, earlier = ({*zip(patients[rows], groups[rows], strict=True)} for rows in (here, before))
+    shared = {patient for patient, _ in own if patient} & {patient for patient, _ in earlier - own}
+    if not shared:
+        return []
+    ids = counted(len(shared), "patient id", "is", "are")
+    counts = "counts as another patient" if len(shared) == 1 else "count as other patients"
+    return [
+        f"{name}: {ids} in a data set before it, too, and {counts}: {first_few(sorted(shared))}; where they are the "
+        "same people, give both data sets as one table"
+    ]
 
 
 def _check_diagnoses(

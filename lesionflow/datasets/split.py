@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 
@@ -143,19 +144,31 @@ def lesions_and_patients(lesion_ids: Sequence[str], patient_ids: Sequence[str]) 
 
     A patient that is not known has an empty id.
     """
-    parent: dict[tuple[str, str], tuple[str, str]] = {}
+    pairs = [
+        (("lesion", lesion), ("patient", patient) if patient else ("lesion", lesion))
+        for lesion, patient in zip(lesion_ids, patient_ids, strict=True)
+    ]
+    one = connected(pairs)
+    return ["\t".join(one[lesion]) for lesion, _ in pairs]
 
-    def root(node: tuple[str, str]) -> tuple[str, str]:
+
+_Node = TypeVar("_Node", bound=tuple[int | str, str])
+
+
+def connected(pairs: Iterable[tuple[_Node, _Node]]) -> dict[_Node, _Node]:
+    """For each node of some pairs, the smallest one that pairs lead to; the order of pairs does not matter."""
+    parent: dict[_Node, _Node] = {}
+
+    def root(node: _Node) -> _Node:
         while (above := parent.setdefault(node, node)) != node:
             parent[node] = parent[above]
             node = above
         return node
 
-    for lesion, patient in zip(lesion_ids, patient_ids, strict=True):
-        # The smaller one becomes the root, so that the order of rows does not matter.
-        ends = sorted((root(("lesion", lesion)), root(("patient", patient) if patient else ("lesion", lesion))))
-        parent[ends[1]] = ends[0]
-    return ["\t".join(root(("lesion", lesion))) for lesion in lesion_ids]
+    for pair in pairs:
+        smaller, larger = sorted(map(root, pair))
+        parent[larger] = smaller
+    return {node: root(node) for node in [*parent]}
 
 
 def _rarest_labels(groups: Sequence[str], labels: np.ndarray) -> dict[str, int]:

@@ -7,12 +7,13 @@ import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lesionflow.datasets.combined import describe_sources, split_data_sets
+from lesionflow.datasets.combined import LESION_NAMES, describe_sources, split_data_sets
 from lesionflow.datasets.image_files import contents_of_files, is_there
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.split import HELD_OUT, Split
@@ -78,6 +79,8 @@ def trained_on(table: pd.DataFrame, members: np.ndarray) -> dict[str, np.ndarray
     """
     table = table.iloc[members]
     known = {name: _digests(name, table[column]) for name, column in DIGESTED_COLUMNS.items()}
+    if LESION_NAMES in table.columns:
+        known["lesions"] = np.append(known["lesions"], _digests("lesions", {*chain(*table[LESION_NAMES])}))
     known["images"] = np.concatenate([known["images"], _digests("images", archive_ids(table["image_id"]))])
     return {name: np.unique(digests) for name, digests in known.items()}
 
@@ -104,6 +107,10 @@ def find_leak(known: dict[str, np.ndarray], table: pd.DataFrame, hashes: np.ndar
     """
     by = {name: np.isin(_digests(name, table[column]), known[name]) for name, column in DIGESTED_COLUMNS.items()}
     by["images"] |= np.isin(_digests("images", archive_ids(table["image_id"])), known["images"])
+    if LESION_NAMES in table.columns:
+        rows = np.repeat(np.arange(len(table)), table[LESION_NAMES].map(len))
+        named = _digests("lesions", chain(*table[LESION_NAMES]))
+        by["lesions"][rows[np.isin(named, known["lesions"])]] = True
     if hashes is not None and HASHES in known:
         by[HASHES] = known_by_hash(hashes, known[HASHES])
     return Leak(by)

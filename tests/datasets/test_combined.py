@@ -262,6 +262,70 @@ def test_lesions_with_an_id_of_an_earlier_data_set_stay_with_it_when_copies_join
     assert {lesions[name] for name in (first[0], second[0], "new2", third[0], "new3")} == {first[1]}
 
 
+def test_what_is_left_out_still_tells_which_lesion_later_data_sets_have(tmp_path: Path) -> None:
+    rows = many("a", 0)
+    first, second = rows[0], rows[2]
+    sets = [
+        write_set(tmp_path / "one", rows),
+        write_set(tmp_path / "copies", [("copy", "Z9", first[2], first[3], {}), *many("b", 5000, lesions=1)]),
+        write_set(tmp_path / "further", [("photo", second[1], second[2], picture(9001), {})]),
+        write_set(tmp_path / "last", [
+            ("same id", "Z9", first[2], picture(9002), {}),
+            ("copy of photo", "Q", second[2], picture(9001, (80, 60)), {}),
+        ]),
+    ]  # fmt: skip
+    one, copies, further, last = map(str, sets)
+    lesions = read_data_sets([one, copies, further, last], cache=tmp_path).table.set_index("image_id")["lesion_id"]
+    assert lesions["same id"] == first[1] and lesions["photo"] == second[1] and "copy of photo" not in lesions.index
+    extra = read_data_sets([one], [copies, further, last], tmp_path)
+    assert not {"photo", "same id", "copy of photo"} & set(extra.table["image_id"])
+
+
+def test_an_id_of_one_diagnosis_is_one_lesion_also_behind_a_data_set_where_it_has_another(tmp_path: Path) -> None:
+    rows = many("a", 0)
+    others = [write_set(tmp_path / name, [(name, rows[0][1], "vasc", picture(9000 + ord(name)), {})]) for name in "bc"]
+    images = read_data_sets([str(write_set(tmp_path / "one", rows)), *map(str, others)], cache=tmp_path)
+    lesions = images.table.set_index("image_id")["lesion_id"]
+    assert lesions["b"] == lesions["c"] == f"b/labels.csv/{rows[0][1]}" != lesions[rows[0][0]]
+
+
+def test_copies_tell_the_patient_and_the_licence_where_the_first_data_set_does_not(tmp_path: Path) -> None:
+    rows = many("a", 0)
+    told = {"patient_id": "P1", "licence": "CC BY 4.0"}
+    others: list[Row] = [
+        ("copy", "X", rows[0][2], rows[0][3], told),
+        ("another lesion", "Y", rows[2][2], picture(9001), told),
+        ("a third", rows[4][1], rows[4][2], picture(9002), told),
+    ]
+    one, other = str(write_set(tmp_path / "one", rows)), str(write_set(tmp_path / "other", others))
+    for seed in range(5):
+        images = read_data_sets([one, other], cache=tmp_path)
+        found = parts(images, split_data_sets(images, FRACTIONS, seed))
+        assert len({found[name] for name in (rows[0][0], "another lesion", "a third", rows[4][0])}) == 1
+    first = images.table.set_index("image_id").loc[rows[0][0]]
+    assert (first["patient_id"], first["licence"]) == ("P1", "CC BY 4.0")
+    extra = read_data_sets([one], [other], tmp_path)
+    assert len(extra.table) == len(rows)
+    assert "other/labels.csv: left out of training: 2 images of lesions or patients that are in --data" in (
+        extra.warnings
+    )
+
+
+def test_patient_ids_that_data_sets_share_are_told_unless_lesions_show_that_they_are_the_same(tmp_path: Path) -> None:
+    rows: list[Row] = [(*row[:4], {"patient_id": f"P{at // 2}"}) for at, row in enumerate(many("a", 0))]
+    others: list[Row] = [
+        (f"b{at}", row[1] if at < 4 else f"b{row[1]}", row[2], picture(9000 + at), row[4])
+        for at, row in enumerate(rows[:20])
+    ]
+    one, other = write_set(tmp_path / "one", rows), write_set(tmp_path / "other", others)
+    images = read_data_sets([str(one), str(other)], cache=tmp_path)
+    assert images.warnings[-1] == (
+        "other/labels.csv: 8 patient ids are in a data set before it, too, and count as other patients: P2, P3, P4 and "
+        "5 more; where they are the same people, give both data sets as one table"
+    )
+    assert images.table["patient_id"].nunique() == 35 + 8
+
+
 def test_copies_of_different_diagnoses_are_refused(tmp_path: Path) -> None:
     rows = many("a", 0)
     one = write_set(tmp_path / "one", rows)

@@ -15,6 +15,7 @@ from lesionflow.evaluation.leaks import HASHES, find_leak, split_of_training, tr
 from lesionflow.images.decode import decode
 from lesionflow.images.duplicates import VIEW, perceptual_hashes
 from lesionflow.model.card import Card
+from tests.datasets.test_combined import Row, many, picture, write_set
 
 
 @pytest.fixture
@@ -81,6 +82,23 @@ def test_a_copy_that_was_saved_again_is_known_by_sight(table: pd.DataFrame, tmp_
     leak = find_leak(known | {HASHES: views(table["path"][:10])}, others, hashes)
     assert leak.members.tolist() == [True] * 10 + [False] * 10
     assert "in 10 of these 20 images (found 10 by sight)" in leak.describe("cnn")
+
+
+def test_a_lesion_is_known_by_the_ids_of_all_data_sets_that_only_it_has(tmp_path: Path) -> None:
+    rows = many("a", 0, lesions=2)
+    copy: Row = ("copy", "Z9", rows[0][2], rows[0][3], {})
+    namesake: Row = ("namesake", rows[2][1], "vasc", picture(9001), {})
+    later: Row = ("later", "Z9", rows[0][2], picture(9002), {})
+    sets = {"one": rows, "other": [copy, namesake], "later": [later]}
+    one, other, photo = (str(write_set(tmp_path / name, drawn)) for name, drawn in sets.items())
+    both, alone = read_data_sets([one, other], cache=tmp_path), read_data_sets([photo])
+    known = trained_on(both.table, np.flatnonzero(both.table["image_id"].isin([rows[0][0], "namesake"])))
+    assert find_leak(known, alone.table).found_by["lesions"] == 1
+    first = read_data_sets([one])
+    leaked = first.table["image_id"][find_leak(known, first.table).members].tolist()
+    assert leaked == [row[0] for row in rows[:2]]  # not the lesion that the other data set's is called like
+    before = trained_on(alone.table, np.arange(1))  # of a model to start from
+    assert both.table["image_id"][find_leak(before, both.table).members].tolist() == [row[0] for row in rows[:2]]
 
 
 def test_an_image_called_like_a_lesion_is_not_that_lesion(table: pd.DataFrame) -> None:
