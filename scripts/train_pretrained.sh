@@ -45,6 +45,7 @@ first=(
   --keep best
   --start-from imagenet
   --last-layer refitted
+  --mirrored false
 )
 # Then larger ones, with half of the lesions of the source that has only small images:
 second=(
@@ -66,6 +67,7 @@ third=(
   --keep best
   --start-from second
   --last-layer kept
+  --mirrored false
 )
 # At the size that is scored, until the loss no longer falls:
 fourth=(
@@ -83,16 +85,18 @@ if (($# != 3)) || [[ ! -d $1 || ! -f $2/isic_extra.csv ]]; then
   echo "usage: $0 /path/to/HAM10000 /path/to/isic_extra WORK" >&2
   exit 2
 fi
-here="$(realpath "$(dirname "$0")")" work="$(realpath -m "$3")"
-export PYTHON="${PYTHON:-python3}" PYTHONPATH="$here/..${PYTHONPATH:+:$PYTHONPATH}"
+here="$(realpath "$(dirname "$0")")" extra="$(realpath "$2")" work="$(realpath -m "$3")"
+export PYTHON="${PYTHON:-python3}"
+if [[ $PYTHON == */* ]]; then PYTHON="$(realpath -s "$PYTHON")"; fi # the one of an environment is a link to another's
+export PYTHONPATH="$here/..${PYTHONPATH:+:$PYTHONPATH}"
 mkdir -p "$work"
 # Links with these names, since the card records --data, and the paths of this machine are nobody's business.
 ln -sfn "$(realpath "$1")" "$work/HAM10000"
-ln -sfn "$(realpath "$2")/images" "$work/images"
+ln -sfn "$extra/images" "$work/images"
 cd "$work"
 # One lesion in ten of each source, by the last digit of its number, is never trained on: heldout.csv is for a look at
 # images from elsewhere, with `lesionflow evaluate`.
-tr -d '\r' <"$2/isic_extra.csv" | awk -F, -v OFS=, '
+tr -d '\r' <"$extra/isic_extra.csv" | awk -F, -v OFS=, '
   NR == 1 { for (i = 1; i <= NF; i++) column[$i] = i; for (file in files) print $0, "licence" >file; next }
   { $(NF + 1) = "CC BY-NC 4.0"; digit = substr($column["lesion_id"], length($column["lesion_id"])) }
   digit == 0 { print >"heldout.csv"; next }
@@ -101,21 +105,9 @@ tr -d '\r' <"$2/isic_extra.csv" | awk -F, -v OFS=, '
   digit % 2 == 0 || $column["source"] == "ISIC 2017" { print >"isic_other_half.csv" }
   BEGIN { files["heldout.csv"]; files["isic_extra.csv"]; files["isic_half.csv"]; files["isic_other_half.csv"] }'
 
-# stage NAME OPTION ...: train in a store of its own, or resume there; leaves the bundle in WORK/NAME.
-stage() {
-  local name=$1 run=
-  shift
-  if [[ -f $name/card.json ]]; then return; fi
-  if [[ -f $name.log ]]; then
-    run="$(sed -n 's/^run \([0-9a-f]*\); if.*/\1/p' "$name.log" | tail -n 1)"
-  fi
-  if [[ -n $run ]]; then
-    "$PYTHON" -m lesionflow train --resume "$run" --tracking-uri "sqlite:///$work/$name.db" 2>&1 | tee -a "$name.log"
-  else
-    "$PYTHON" -m lesionflow train "${common[@]}" "$@" --registered-model "$name" \
-      --tracking-uri "sqlite:///$work/$name.db" 2>&1 | tee "$name.log"
-  fi
-  "$PYTHON" - "$name" "sqlite:///$work/$name.db" <<'END'
+# keep NAME: copy what a stage has registered to WORK/NAME.
+keep() {
+  "$PYTHON" - "$1" "sqlite:///$work/$1.db" <<'END'
 import shutil
 import sys
 from pathlib import Path
@@ -126,6 +118,24 @@ found = resolve(f"models:/{sys.argv[1]}/1", Path("."), sys.argv[2])
 shutil.copytree(found.folder, f"{sys.argv[1]}.partial", dirs_exist_ok=True)
 Path(f"{sys.argv[1]}.partial").rename(sys.argv[1])
 END
+}
+
+# stage NAME OPTION ...: train in a store of its own, or resume there; leaves the bundle in WORK/NAME.
+stage() {
+  local name=$1 run=
+  shift
+  if [[ -f $name/card.json ]]; then return; fi
+  if [[ -f $name.log ]]; then
+    if keep "$name" 2>/dev/null; then return; fi # stopped after its training, of which nothing is left to resume
+    run="$(sed -n 's/^run \([0-9a-f]*\); if.*/\1/p' "$name.log" | tail -n 1)"
+  fi
+  if [[ -n $run ]]; then
+    "$PYTHON" -m lesionflow train --resume "$run" --tracking-uri "sqlite:///$work/$name.db" 2>&1 | tee -a "$name.log"
+  else
+    "$PYTHON" -m lesionflow train "${common[@]}" "$@" --registered-model "$name" \
+      --tracking-uri "sqlite:///$work/$name.db" 2>&1 | tee "$name.log"
+  fi
+  keep "$name"
 }
 
 stage first --data HAM10000 --extra isic_extra.csv "${first[@]}"

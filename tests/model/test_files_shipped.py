@@ -132,11 +132,51 @@ def test_the_script_trains_the_shipped_bundle() -> None:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_the_script_leaves_no_option_to_its_default(stage: str) -> None:
-    told = told_options(stage)
-    stated = {field.name for field in dataclasses.fields(TrainingConfig) if field.metadata["kind"] is not bool}
+    told, fields = told_options(stage), dataclasses.fields(TrainingConfig)
+    stated = {field.name for field in fields if field.metadata["kind"] is not bool or field.default is None}
     left_out = {"data", "extra", "labels", "teacher", "teacher_share"}  # given below the options, or by none
     assert stated - left_out <= set(told)  # a flag can be stated by leaving it out
     assert told["model"] in TrainingConfig(model=told["model"]).networks
+
+
+def test_the_script_goes_on_where_it_was_stopped_also_after_a_training(tmp_path: Path) -> None:
+    """With a stand-in for Python, which trains and is stopped as the file `events` says."""
+    stand_in = tmp_path / "python"
+    stand_in.write_text(r"""#!/usr/bin/env bash
+cd "$STAGES"
+if [[ $1 == -m ]]; then
+  [[ $2 == lesionflow ]] || exit 1  # the bundle does not pass the tests
+  echo "$*" >> calls
+  echo "run ${#*}abc; if it is interrupted: ..."
+  if [[ $(head -n 1 events) == training ]]; then sed -i 1d events; exit 1; fi
+  touch registered
+else
+  [[ -f registered ]] || exit 1
+  if [[ $(head -n 1 events) == keeping ]]; then sed -i 1d events; exit 1; fi
+  rm registered
+  mkdir "$2"
+  touch "$2/card.json"
+fi
+""")
+    stand_in.chmod(0o755)
+    (tmp_path / "isic_extra.csv").write_text("path,lesion_id,source\n")
+    stages, command = tmp_path / "work", ROOT / "scripts" / "train_pretrained.sh"
+    stages.mkdir()
+    (stages / "events").write_text("training\nkeeping\ntraining\n")
+    environment = os.environ | {"PYTHON": "./python", "STAGES": str(stages)}
+    for _ in range(4):
+        done = subprocess.run(
+            [command, ".", ".", "work"], cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode
+    assert [stage.parent.name for stage in sorted(stages.glob("*/card.json"))] == sorted(STAGES), done.stderr
+    calls = (stages / "calls").read_text().splitlines()
+    resumed = [
+        ("--resume" in call, STAGES[index]) for index in range(4) for call in calls if f"{STAGES[index]}.db" in call
+    ]
+    assert resumed == [
+        (False, "first"), (True, "first"), (False, "second"), (True, "second"), (False, "third"), (False, "fourth"),
+    ]  # fmt: skip
 
 
 @ships
