@@ -211,6 +211,28 @@ class LabelSet:
             raise UsageError(f"{name!r} is not a diagnosis of {self.name}, which has {', '.join(self.names)}{hint}")
         return self.names.index(name)
 
+    def part(self, names: Iterable[str]) -> LabelSet:
+        """The set with some of its diagnoses, in its order; images of the others are left out.
+
+        Raises `UsageError` for a part without a malignant or a benign diagnosis.
+        """
+        names = {*names}
+        left = [name for name in self.names if name not in names]
+        if not left:
+            return self
+        kept = tuple(name for name in self.names if name in names)
+        words = [word for name in left for word in (name, self.full_names[name], *self.aliases.get(name, ()))]
+        return LabelSet(
+            name=",".join(kept),
+            names=kept,
+            full_names={name: self.full_names[name] for name in kept},
+            malignant=tuple(name for name in self.malignant if name in kept),
+            not_to_miss=self.not_to_miss if self.not_to_miss in kept else "",
+            aliases={name: self.aliases[name] for name in kept if name in self.aliases},
+            others=(*self.others, *words),
+            source=self.source,
+        )
+
     def columns_of(self, other: LabelSet) -> list[int | None]:
         """For each diagnosis its index in another set, by the words that mean it; None for one that is not there.
 
@@ -487,21 +509,7 @@ def built_in_set(source: str) -> LabelSet | None:
     names = _between_commas(source)
     for whole in BUILT_IN.values() if len(names) > 1 else ():
         if len(names) == len(set(names) & set(whole.names)):
-            if len(names) == len(whole.names):
-                return whole
-            kept = tuple(name for name in whole.names if name in names)
-            left = [name for name in whole.names if name not in names]
-            words = [word for name in left for word in (name, whole.full_names[name], *whole.aliases.get(name, ()))]
-            return LabelSet(
-                name=",".join(kept),
-                names=kept,
-                full_names={name: whole.full_names[name] for name in kept},
-                malignant=tuple(name for name in whole.malignant if name in kept),
-                not_to_miss=whole.not_to_miss if whole.not_to_miss in kept else "",
-                aliases={name: whole.aliases[name] for name in kept if name in whole.aliases},
-                others=(*whole.others, *words),
-                source=whole.source,
-            )
+            return whole.part(names)
     return BUILT_IN.get(names[0]) if len(names) == 1 else None
 
 

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
+import numpy as np
+from rich.console import Console
+
+from lesionflow.api.evaluate import open_on
 from lesionflow.defaults import DEFAULT_NAME
 from lesionflow.errors import DataError, UsageError
 from lesionflow.evaluation.config import EvaluationConfig
+from lesionflow.evaluation.evaluate import predict_part
 from lesionflow.evaluation.measure import compare as paired_differences
 from lesionflow.evaluation.metrics import Difference
 from lesionflow.model.prediction import LabelledPredictions
 from lesionflow.options import listed
+from lesionflow.progress import show_status, stderr_console
 from lesionflow.registry.champion import find_champion
 from lesionflow.registry.compared_model import (
     CommonGround,
@@ -20,6 +28,7 @@ from lesionflow.registry.compared_model import (
     common_ground,
     compared_model_of,
     find_compared_model,
+    on_common_images,
     why_not_comparable,
 )
 from lesionflow.registry.versions import LOGGED_MODEL, is_address, parse_address
@@ -29,33 +38,51 @@ from lesionflow.tracking.tracking_store import connect, kept_addresses
 
 @dataclass(frozen=True)
 class Comparison:
-    """Models side by side, with the differences on validation of each model minus the first."""
+    """Models side by side, with the differences of each model minus the first, on validation or on given images."""
 
     models: tuple[ComparedModel, ...]  # the first is the one that the others are measured against
     differences: dict[str, dict[str, Difference]] = field(default_factory=dict)  # label -> metric -> difference
     not_comparable: dict[str, str] = field(default_factory=dict)  # label -> why
-    common_grounds: dict[str, CommonGround] = field(default_factory=dict)  # label -> of a model of other diagnoses
+    # label -> of a model of other diagnoses; of every model that is compared on given images
+    common_grounds: dict[str, CommonGround] = field(default_factory=dict)
     identical: list[str] = field(default_factory=list)  # labels of copies of the first, by their digest
+    images: str = "validation"  # what the differences are measured on
+    notes: list[str] = field(default_factory=list)  # on given images: those that trained a model, and what is left out
 
 
 @kept_addresses()
 def compare(
     models: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     *,
+    data: str | os.PathLike[str] | None = None,
+    labels: str | os.PathLike[str] | None = None,
     tracking_uri: str | None = None,
     resamples: int = 2000,
+    cache: Path | None = None,
+    console: Console | None = None,
 ) -> Comparison:
     """Compare models with the first one, or a single model with the champion if that is another.
+
+    Models of different diagnoses are asked among those that both know, as if there were no others, on images of these.
 
     Parameters
     ----------
     models : str, path or sequence of them
         Addresses as `registry.versions.resolve` takes them; duplicates count once.
+    data : path, optional
+        Labelled images to compare the models on, as `evaluate` takes them, where they have no validation part in
+        common. Of data that a model was trained on, only images of its test part are measured.
+    labels : path, optional
+        YAML file with the meaning of the words in `data`.
     tracking_uri : str, optional
         Where models are registered.
     resamples : int
-        Resamples of the paired bootstrap over the lesions of the validation part, which the differences come from. The
-        test part chooses nothing.
+        Resamples of the paired bootstrap over lesions that the differences come from. Without `data`, these are lesions
+        of the validation part: the test part chooses nothing.
+    cache : path, optional
+        Folder for decoded pixels.
+    console : Console, optional
+        Where progress goes; stderr by default.
 
     Returns
     -------
@@ -64,22 +91,28 @@ def compare(
 
     Raises
     ------
+    DataError
+        If the data cannot be read.
     LesionflowError
         As raised by `registry.compared_model.find_compared_model`.
     """
-    how = EvaluationConfig(resamples=resamples)
+    how = EvaluationConfig(resamples=resamples, labels=None if labels is None else os.fspath(labels))
     addresses = [location_text(model, "models") for model in listed(models)]
     if not addresses:
         raise UsageError("models: is an empty list; name one or more")
     if len(addresses) == 1 or any(map(is_address, addresses)):
         connect(tracking_uri)
-    named = [find_compared_model(model) for model in addresses]
+    named = {address: find_compared_model(address) for address in addresses}
     if len(addresses) == 1:
         registered = addresses[0].startswith("models:") and not LOGGED_MODEL.fullmatch(addresses[0])
         name = parse_address(addresses[0])[0] if registered else DEFAULT_NAME
         champion = find_champion(name)
-        named = ([] if champion is None else [compared_model_of(champion)]) + named
-    found = list({model.label: model for model in named}.values())
+        if champion is not None:
+            named = {f"models:/{champion.name}/{champion.number}": compared_model_of(champion)} | named
+    found = list({model.label: model for model in named.values()}.values())
+    if data is not None:
+        first_address = {model.label: address for address, model in reversed(named.items())}
+        return _compare_on(data, [(first_address[model.label], model) for model in found], how, cache, console)
     comparison, first = Comparison(tuple(found)), found[0]
     for other in found[1:]:
         if other.card.digest == first.card.digest:
@@ -106,3 +139,43 @@ def _comparable(
         raise DataError(why)
     assert first.validation is not None and other.validation is not None
     return first.validation, other.validation
+
+
+def _compare_on(
+    data: str | os.PathLike[str],
+    models: list[tuple[str, ComparedModel]],
+    how: EvaluationConfig,
+    cache: Path | None,
+    console: Console | None,
+) -> Comparison:
+    """Compare models, each with its address, on labelled images."""
+    found = [model for _, model in models]
+    with show_status("reading images", console or stderr_console()) as status:
+        opened = [open_on(address, data, how, None, cache) for address, _ in models]
+        chosen = [each.image_keys[each.members] for each in opened]
+        shared = [np.concatenate(chosen[1:] or chosen), *[chosen[0]] * len(chosen[1:])]
+        opened = [
+            dataclasses.replace(each, members=each.members[np.isin(own, others)])
+            for each, own, others in zip(opened, chosen, shared, strict=True)
+        ]
+        status("looking for images that the models were trained on")
+        notes = [told for each in opened for told in each.leaks(cache)]
+        notes += [
+            f"only the {each.part} part of {each.label} counts, which was trained on these data"
+            for each in opened if each.part != "all"
+        ]  # fmt: skip
+        notes += [told for each in opened for told in each.images.warnings]
+        said = [predict_part(each.predictor, each.decoded(cache, status))[1] for each in opened]
+    comparison = Comparison(tuple(found), images=opened[0].images.name, notes=[*dict.fromkeys(notes)])
+    for other, answers, on_data in zip(found[1:], said[1:], opened[1:], strict=True):
+        if other.card.digest == found[0].card.digest:
+            comparison.identical.append(other.label)
+            continue
+        try:
+            ours, theirs, ground = on_common_images(found[0], said[0], other, answers)
+            left_out = len(np.setxor1d(opened[0].image_keys, on_data.image_keys))
+            comparison.common_grounds[other.label] = dataclasses.replace(ground, left_out=left_out)
+            comparison.differences[other.label] = paired_differences(theirs, ours, resamples=how.resamples)
+        except DataError as error:
+            comparison.not_comparable[other.label] = str(error)
+    return comparison

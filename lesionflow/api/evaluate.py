@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -30,9 +32,10 @@ from lesionflow.evaluation.leaks import find_leak_of_images, members_of_part, sp
 from lesionflow.evaluation.result import Evaluation
 from lesionflow.evaluation.stability import STABILITY, USUAL_IMAGES
 from lesionflow.images.pixel_cache import decoded_pixels
-from lesionflow.model.card import CARD_FILE, HASHES_FILE, TRAINED_ON_FILE, VALIDATION_FILE
+from lesionflow.model.card import CARD_FILE, HASHES_FILE, TRAINED_ON_FILE, VALIDATION_FILE, Card
 from lesionflow.model.files import PRETRAINED
-from lesionflow.model.predictor import load_predictor
+from lesionflow.model.prediction import LabelledPredictions
+from lesionflow.model.predictor import Predictor, load_predictor
 from lesionflow.progress import show_status, stderr_console
 from lesionflow.registry.versions import SCORING_FILES, is_address, opened
 from lesionflow.storage.location import location_text, path_here
@@ -99,33 +102,16 @@ def evaluate(
     with output_folder(folder, EVALUATION_FILES, config.overwrite), show_status("reading images", console) as status:
         if config.log:
             connect(tracking_uri, writes=True)
-        with opened(model, tracking_uri, (*SCORING_FILES, TRAINED_ON_FILE, HASHES_FILE, VALIDATION_FILE)) as resolved:
-            predictor = load_predictor(resolved.folder, threads=1, averaged=config.tta)
-            card, known, validation = predictor.card, resolved.trained_on(), resolved.validation()
-        label_set = card.labels if config.diagnoses is None else read_label_set(config.diagnoses)
-        mapping = map_between(card.labels, label_set, read_mapping(config.mapping))
-        images = read_labelled_images(data, cache, config.labels, label_set)
-        _check_mapped(mapping, images)
-        split = split_of_training(card, images, known)
-        part, members = _members(resolved.label, images, split, known, config.part)
-        warnings = [*images.warnings, *same_bytes(images.table.iloc[members])]
+        asked = open_on(model, data, config, tracking_uri, cache)
+        mapping = asked.mapping
         status("looking for images that the model was trained on")
-        if known is None and split is not None:
-            known = trained_on(images.table, split.train)
-        if known is None:
-            warnings.insert(0, f"{resolved.label} does not say which lesions trained it: a leak would go unnoticed")
-        elif (leak := find_leak_of_images(known, images.table.iloc[members], cache)).images:
-            warnings.insert(0, leak.describe(resolved.label))
-        status("decoding images")
-        pixels = decoded_pixels(
-            *images.files, card.height, card.width, cache,
-            progress=lambda done, total: status(f"decoding images: {done} of {total}"),
-        )  # fmt: skip
+        leaks = asked.leaks(cache)
+        warnings = [*leaks, *asked.images.warnings, *same_bytes(asked.images.table.iloc[asked.members])]
+        evaluated, predictor, label, part = asked.decoded(cache, status), asked.predictor, asked.label, asked.part
         drawn = folder is not None or config.log
-        evaluated = EvaluatedPart(part, images, members, pixels)
         stability = (USUAL_IMAGES if drawn else 0) if config.stability is None else config.stability
         how = Measuring(config.resamples, stability, config.pool if config.group_by else None, mapping)
-        evaluation = evaluate_model(predictor, resolved.label, evaluated, how, validation=validation, progress=status)
+        evaluation = evaluate_model(predictor, label, evaluated, how, validation=asked.validation, progress=status)
         evaluation = dataclasses.replace(evaluation, warnings=(*warnings, *evaluation.warnings))
         if drawn:
             shown, _ = evaluated.lesions() if config.group_by else (evaluated, None)
@@ -133,9 +119,63 @@ def evaluate(
         if folder is not None:
             write_evaluation(evaluation, folder, config.overwrite)
         if config.log:
-            asked = {"model": model, "data": os.fspath(data), "part": part, "tta": config.tta}
-            _log(evaluation, asked, config.experiment)
+            given = {"model": model, "data": os.fspath(data), "part": part, "tta": config.tta}
+            _log(evaluation, given, config.experiment)
     return evaluation
+
+
+@dataclass(frozen=True)
+class ModelOnData:
+    """A model and the labelled images to measure it on."""
+
+    label: str
+    card: Card
+    predictor: Predictor
+    known: dict[str, np.ndarray] | None  # what its bundle tells of its training images, or its split
+    validation: LabelledPredictions | None
+    mapping: LabelMapping | None  # of its label set and that of the images, where they differ
+    images: LabelledImages
+    part: str  # of the split of its training; all where there is none
+    members: np.ndarray  # the indices of the images of that part
+
+    @property
+    def image_keys(self) -> np.ndarray:
+        """What identifies each image: the demo set has other ones by the same ids for other diagnoses."""
+        return np.asarray(self.images.table["image_id"] + "\t" + self.images.table["content"], dtype=str)
+
+    def leaks(self, cache: Path | None) -> list[str]:
+        """A warning if the model was trained on some of the images, or does not tell; else none."""
+        if self.known is None:
+            return [f"{self.label} does not say which lesions trained it: a leak would go unnoticed"]
+        leak = find_leak_of_images(self.known, self.images.table.iloc[self.members], cache)
+        return [leak.describe(self.label)] if leak.images else []
+
+    def decoded(self, cache: Path | None, status: Callable[[str], None]) -> EvaluatedPart:
+        """The images with their pixels in the model's size; status: is told how far it is."""
+        status("decoding images")
+        pixels = decoded_pixels(
+            *self.images.files, self.card.height, self.card.width, cache,
+            progress=lambda done, total: status(f"decoding images: {done} of {total}"),
+        )  # fmt: skip
+        return EvaluatedPart(self.part, self.images, self.members, pixels)
+
+
+def open_on(
+    model: str, data: str | os.PathLike[str], config: EvaluationConfig, tracking_uri: str | None, cache: Path | None
+) -> ModelOnData:
+    """Open a model, read labelled images in its label set or that of the configuration, and choose the part."""
+    with opened(model, tracking_uri, (*SCORING_FILES, TRAINED_ON_FILE, HASHES_FILE, VALIDATION_FILE)) as resolved:
+        predictor = load_predictor(resolved.folder, threads=1, averaged=config.tta)
+        card, known, validation = predictor.card, resolved.trained_on(), resolved.validation()
+    label_set = card.labels if config.diagnoses is None else read_label_set(config.diagnoses)
+    mapping = map_between(card.labels, label_set, read_mapping(config.mapping))
+    images = read_labelled_images(data, cache, config.labels, label_set)
+    _check_mapped(mapping, images)
+    split = split_of_training(card, images, known)
+    part, members = _members(resolved.label, images, split, known, config.part)
+    if known is None and split is not None:
+        known = trained_on(images.table, split.train)
+    return ModelOnData(resolved.label, card, predictor, known, validation, mapping, images, part, members)
 
 
 def _log(evaluation: Evaluation, asked: dict[str, Any], experiment: str) -> None:

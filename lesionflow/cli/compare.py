@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lesionflow.cli.help import command, option
-from lesionflow.cli.options import report_option, tracking_uri_option, truth_labels_option, truth_option
+from lesionflow.cli.options import cache_option, labels_option_of, report_option, tracking_uri_option, truth_option
 from lesionflow.cli.streams import warn
-from lesionflow.cli.values import MODEL, Choice
+from lesionflow.cli.values import LABELLED, MODEL, Choice
 from lesionflow.datasets.split import HELD_OUT
 from lesionflow.errors import UsageError, counted, first_few
 from lesionflow.model.card import strict_json
@@ -26,19 +26,26 @@ if TYPE_CHECKING:
     from lesionflow.diagnoses import LabelSet
     from lesionflow.evaluation.metrics import Difference, Metric
     from lesionflow.model.card import Estimate
-    from lesionflow.registry.compared_model import ComparedModel
+    from lesionflow.registry.compared_model import CommonGround, ComparedModel
 
 
 @command(short_help="Print models side by side, and how they differ.")
 @click.argument("models", nargs=-1, type=MODEL, metavar="[MODEL...]")
+@option(
+    "--data", type=LABELLED, metavar="DATA",
+    help="Labelled images to compare the models on, in place of validation: what 'lesionflow evaluate' takes.",
+)  # fmt: skip
+@cache_option
 @report_option("Report of 'lesionflow score --also' whose two models are compared, in place of MODEL.")
 @truth_option
-@truth_labels_option
+@labels_option_of("--data or --truth")
 @option("--part", type=Choice(HELD_OUT), unset="both", help="Part of the split to show metrics of.")
 @option("--json", "for_machines", is_flag=True, help="Print JSON.")
 @tracking_uri_option
 def compare(
     models: tuple[str, ...],
+    data: str | None,
+    cache: Path | None,
     report: Path | None,
     truth: Path | None,
     labels: Path | None,
@@ -50,30 +57,40 @@ def compare(
 
     A MODEL is models:/NAME/VERSION, models:/NAME@ALIAS, models:/NAME/latest, models:/m-ID, runs:/ID/model, pretrained
     (which comes with lesionflow) or the folder of a bundle. Differences are measured on validation, with 95 % intervals
-    from a paired bootstrap over lesions, and only if data and split are the same. A model with other diagnoses is
-    compared on the images that both have in validation, if one label set maps onto the other.
+    from a paired bootstrap over lesions, and only if data and split are the same; otherwise on the images of --data:
+    all, or of data that a model was trained on, those of its test part. Images that trained a model are named.
+
+    Models with different diagnoses are compared on images that both have, each asked among the diagnoses that both
+    know: their probabilities are scaled to a sum of 1, and calls and flags follow from these. Where one model tells
+    less apart, as benign and malignant alone, probabilities of the other are summed.
 
     With --report and --truth, the two models of a night scored with --also are compared by diagnoses that came later.
 
     \b
     Example:
       lesionflow compare models:/lesionflow@champion models:/lesionflow/3
+      lesionflow compare pretrained models:/lesionflow/3 --data our_lesions.csv
       lesionflow compare --report night.csv --truth labels.csv
     """
     if report or truth:
-        if not (report and truth) or models or part:
-            raise UsageError("give --report and --truth, both and without MODEL and --part: the report names two")
+        if not (report and truth) or models or part or data:
+            raise UsageError(
+                "give --report and --truth, both and without MODEL, --data and --part: the report names two models"
+            )
         from lesionflow.api.later_truth import compare_report
 
         _print_report(compare_report(report, truth, labels=labels, tracking_uri=tracking_uri), for_machines)
         return
     if not models:
         raise UsageError("name a model to compare, or give --report and --truth")
+    if labels and not data:
+        raise UsageError("--labels: says what words of --data or --truth mean; give one of these")
     from rich.console import Console
 
     from lesionflow.api.compare import compare
 
-    comparison = compare(models, tracking_uri=tracking_uri)
+    comparison = compare(models, data=data, labels=labels, tracking_uri=tracking_uri, cache=cache)
+    warn(comparison.notes)
     parts = (part,) if part else HELD_OUT
     if not for_machines:
         _print_comparison(comparison, parts, Console(highlight=False, markup=False))
@@ -131,28 +148,36 @@ def _print_comparison(comparison: Comparison, parts: tuple[str, ...], console: C
             click.echo(f"The metrics of {label} cannot be compared with the others: {why}.")
         click.echo()
     for label, differences in comparison.differences.items():
-        title, labels = f"{label} minus {models[0].label}, validation", models[0].card.labels
-        if ground := comparison.common_grounds.get(label):
-            title, labels = (
-                f"{title}, as {ground.labels.name} on {counted(ground.images, 'image')} of both",
-                ground.labels,
-            )
-            click.echo(f"{ground.labels.name}: {ground.mapping}")
-        console.print(_differences(title, differences, labels))
+        title, labels = f"{label} minus {models[0].label}, {comparison.images}", models[0].card.labels
+        ground = comparison.common_grounds.get(label)
+        if ground:
+            title, labels = f"{title}, {_on(ground)}", ground.labels
+            for told in ground.told:
+                click.echo(f"{told}.")
+        values = [ground.values[each] for each in (models[0].label, label)] if ground else ()
+        console.print(_differences(title, differences, labels, values))
         console.print()
+
+
+def _on(ground: CommonGround) -> str:
+    """The diagnoses and images of a comparison, in words."""
+    left_out = counted(ground.left_out, "image", "of another diagnosis is", "of other diagnoses are")
+    told = f"as {ground.labels.name} on {counted(ground.images, 'image')} of both"
+    return f"{told}; {left_out} left out" if ground.left_out else told
 
 
 def _comparison_as_json(comparison: Comparison, parts: tuple[str, ...]) -> dict[str, Any]:
     """Everything by name, for `strict_json`."""
     return {
         "first": comparison.models[0].label,
+        "images": comparison.images,
+        "notes": comparison.notes,
         "models": [_described(model, parts) for model in comparison.models],
         "differences": comparison.differences,
         "not_comparable": comparison.not_comparable,
         "identical": comparison.identical,
         "common_grounds": {
-            label: {"labels": ground.labels.name, "mapping": ground.mapping, "images": ground.images}
-            for label, ground in comparison.common_grounds.items()
+            label: vars(ground) | {"labels": ground.labels.name} for label, ground in comparison.common_grounds.items()
         },
     }
 
@@ -212,7 +237,10 @@ def _add_estimates(table: Table, metric: Metric, models: Sequence[Mapping[str, E
     table.add_row(metric.short, *(f"{each.value:.3f} ({ends(each, to='-')})" if each else "" for each in found))
 
 
-def _differences(title: str, differences: Mapping[str, Difference], labels: LabelSet) -> Table:
+def _differences(
+    title: str, differences: Mapping[str, Difference], labels: LabelSet, values: Sequence[Mapping[str, float]] = ()
+) -> Table:
+    """A row for each metric; values: of the first model and of the other on the same images, where cards lack them."""
     from rich import box
     from rich.table import Table
 
@@ -223,7 +251,7 @@ def _differences(title: str, differences: Mapping[str, Difference], labels: Labe
         caption="better: probability of being better, paired bootstrap over lesions", caption_justify="left",
     )  # fmt: skip
     table.add_column("", width=_NAMES)
-    for column in ("difference", "95 % interval", "better"):
+    for column in (*("first", "other")[: len(values)], "difference", "95 % interval", "better"):
         table.add_column(column, justify="right", no_wrap=True)
     shown = shown_at(Place.COMPARISON, labels)
     for metric in shown:
@@ -231,6 +259,7 @@ def _differences(title: str, differences: Mapping[str, Difference], labels: Labe
             found = differences[metric.name]
             table.add_row(
                 metric.short,
+                *(f"{each[metric.name]:.3f}" for each in values),
                 f"{found.value:+.4f}",
                 ends(found, "+.4f"),
                 f"{found.probability_better:.3f}",

@@ -98,12 +98,18 @@ truth_option = option(
     "--truth", type=FILE, group=LATER, metavar="FILE",
     help="Table of diagnoses: path, image_id or lesion_id, and diagnosis.",
 )  # fmt: skip
-truth_labels_option = option(
-    "--labels", type=FILE, group=LATER, metavar="FILE", needs="--truth FILE",
-    unset="the words that 'lesionflow describe --labels' shows",
-    help="YAML file that says what the words and columns of --truth mean.",
-)  # fmt: skip
 
+
+def labels_option_of(table: str, needs: str = "") -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """The option --labels; table: the option whose words it is about; needs: the same, if it alone is meant."""
+    return option(
+        "--labels", type=FILE, group=LATER if needs else "", metavar="FILE", needs=needs,
+        unset="the words that 'lesionflow describe --labels' shows",
+        help=f"YAML file that says what the words and columns of {table} mean.",
+    )  # fmt: skip
+
+
+truth_labels_option = labels_option_of("--truth", needs="--truth FILE")
 migrate_option = option(
     "--migrate", is_flag=True, group=MLFLOW,
     help="Migrate the database of an older MLflow, after a backup beside it; an older MLflow cannot open it then.",

@@ -104,7 +104,7 @@ def evaluate_model(
     """
     progress(f"{part.name}: looking at {counted(len(part.members), 'image')}")
     card, calibration, mapping, images = predictor.card, predictor.calibration, how.mapping, len(part.members)
-    part, said, uncalibrated = _asked(predictor, part, how)
+    part, said, uncalibrated = predict_part(predictor, part, how)
     if validation is not None and how.pool is not None:
         validation = _pooled(validation, predictor, how.pool)
     if validation is not None and mapping is not None and mapping.of_model:
@@ -154,8 +154,8 @@ def evaluate_model(
     )
 
 
-def _asked(
-    predictor: Predictor, part: EvaluatedPart, how: Measuring
+def predict_part(
+    predictor: Predictor, part: EvaluatedPart, how: Measuring = Measuring()
 ) -> tuple[EvaluatedPart, LabelledPredictions, np.ndarray]:
     """Predictions for a part with its labels, pooled and mapped as `how` says, and those before calibration.
 

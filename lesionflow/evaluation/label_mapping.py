@@ -1,10 +1,14 @@
-"""Maps a finer label set onto a coarser one, for data with fewer or more diagnoses than the model."""
+"""Maps a finer label set onto a coarser one, for data with fewer or more diagnoses than the model; two models' as well.
+
+Where one of two models knows more diagnoses than the other, both are asked among those that both know.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -14,7 +18,9 @@ from lesionflow.datasets.label_words import SECTIONS
 from lesionflow.diagnoses import LabelSet, normalized
 from lesionflow.errors import UsageError, first_few
 from lesionflow.evaluation.metrics import metrics_of
-from lesionflow.model.prediction import LabelledPredictions, Predictions
+from lesionflow.model.card import SINGLE, Card
+from lesionflow.model.decision import restrict
+from lesionflow.model.prediction import LabelledPredictions, Predictions, with_labels
 from lesionflow.storage.location import path_here
 from lesionflow.yaml_files import read_yaml
 
@@ -145,6 +151,56 @@ def map_between(model: LabelSet, data: LabelSet, given: Mapping[str, str] | None
     raise errors[0]
 
 
+def onto_common(ours: LabelSet, theirs: LabelSet) -> tuple[LabelMapping, LabelMapping]:
+    """Map the label sets of two models onto the diagnoses that both know, so that neither has more to choose from.
+
+    Each mapping is of those of a model's diagnoses that have a counterpart in the other set; several that the other
+    model does not tell apart count as one. Raises `UsageError` where there are not two such diagnoses, one of them
+    malignant and one benign.
+    """
+    if ours.is_like(theirs):
+        same = LabelMapping(ours, ours, ours.names, of_model=True)
+        return same, same
+    try:
+        mapping = map_between(ours, theirs)
+    except UsageError as error:
+        names, others = _same_words(ours, theirs), _same_words(theirs, ours)
+        if len(others) > len(names):
+            names = {own: other for other, own in others.items()}
+        with suppress(UsageError):
+            common, part = ours.part(names), theirs.part(names.values())
+            meant = {other: own for own, other in names.items()}
+            return (
+                LabelMapping(common, common, common.names, of_model=True),
+                LabelMapping(part, common, tuple(meant[name] for name in part.names), of_model=True),
+            )
+        raise error
+    assert mapping is not None
+    common = mapping.coarse.part(mapping.names)
+    of_fine = LabelMapping(mapping.fine, common, mapping.names, of_model=True)
+    of_coarse = LabelMapping(common, common, common.names, of_model=True)
+    return (of_fine, of_coarse) if mapping.fine is ours else (of_coarse, of_fine)
+
+
+def _same_words(one: LabelSet, other: LabelSet) -> dict[str, str]:
+    """The other set's name of each diagnosis that has one, by the words of the first set."""
+    columns = zip(one.names, one.columns_of(other), strict=True)
+    return {name: other.names[column] for name, column in columns if column is not None}
+
+
+def in_common(said: LabelledPredictions, card: Card, mapping: LabelMapping) -> LabelledPredictions:
+    """What a model says of images of common diagnoses, asked among these alone; mapping: its own of `onto_common`.
+
+    Images of its other diagnoses are left out.
+    """
+    if len(mapping.fine) < len(said.label_set):
+        columns = [said.label_set.index_of(name) for name in mapping.fine.names]  # ascending, as a part keeps the order
+        said = said.take(np.isin(said.labels, columns))
+        among = restrict(said, mapping.fine, card.calibrations[SINGLE], card.prior)
+        said = with_labels(among, said.image_ids, said.lesion_ids, np.searchsorted(columns, said.labels))
+    return mapping.of_predictions(said)
+
+
 def _directions(model: LabelSet, data: LabelSet, given: Mapping[str, str]) -> Iterator[tuple[LabelSet, LabelSet]]:
     """The possible directions of the mapping, the more probable one first."""
     ways = [(model, data), (data, model)]
@@ -177,7 +233,8 @@ def not_measurable_told(mapping: LabelMapping) -> str:
     if mapping.names == mapping.fine.names and not mapping.of_model:
         return (
             f"the data have only {', '.join(mapping.names)} of the model's diagnoses; the model may call its others "
-            "as well, which counts as wrong, so that it is at a disadvantage beside a model of these alone"
+            "as well, which counts as wrong, so that it is at a disadvantage beside a model of these alone: "
+            "'lesionflow compare MODEL MODEL --data DATA' asks both among these"
         )
     if not apart:
         return f"no two diagnoses of {mapping.fine.name} count as one of {mapping.coarse.name}"

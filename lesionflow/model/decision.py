@@ -64,6 +64,28 @@ def _decide(
     return said
 
 
+def restrict(said: Predictions, part: LabelSet, calibration: Calibration, prior: tuple[float, ...]) -> Predictions:
+    """What a model says of images that are known to have one of some of its diagnoses.
+
+    Probabilities are conditional on that; calls, malignant flags and uncertainty follow from them as from any others.
+
+    Parameters
+    ----------
+    said : Predictions
+        Of all of the model's diagnoses.
+    part : LabelSet
+        Some of these, by the same names.
+    calibration : Calibration
+        The thresholds, and how strongly calls correct for the prior.
+    prior : (classes,) float
+        The share of each of the model's diagnoses among the training images.
+    """
+    columns = [said.label_set.index_of(name) for name in part.names]
+    some = np.maximum(said.probabilities[:, columns], _LEAST_PROBABILITY)
+    some /= some.sum(axis=1, keepdims=True)
+    return _decide(some, said.refer == UNFAMILIAR, calibration, tuple(prior[column] for column in columns), part)
+
+
 def called_diagnoses(probabilities: np.ndarray, prior: tuple[float, ...], strength: float) -> np.ndarray:
     """The diagnosis called for each image: (images,) int64 from (images, classes) probabilities.
 

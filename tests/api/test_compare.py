@@ -66,7 +66,7 @@ def test_what_is_not_comparable_has_no_difference_and_is_said_loudly(contenders:
     assert not found.differences
     assert "different splits" in found.not_comparable["lesions/5"]
     without = found.not_comparable["lesions/6"]
-    assert "came without validation.npz" in without and "evaluate both on the same data" in without
+    assert "came without validation.npz" in without and "'lesionflow compare --data'" in without
     shown = invoke("compare", *models).stdout
     assert "NOT COMPARABLE" in shown and "different splits" in shown and "minus" not in shown
     result = invoke("compare", *models, "--json")

@@ -11,17 +11,30 @@ from lesionflow.diagnoses import BINARY, HAM10000, ISIC2019, PAD_UFES_20, LabelS
 from lesionflow.errors import MissingError, UsageError
 from lesionflow.evaluation.label_mapping import (
     LabelMapping,
+    in_common,
     map_between,
     nameless_told,
     not_measurable_told,
+    onto_common,
     read_mapping,
 )
 from lesionflow.evaluation.measure import expected_calibration_error, measure, metric_values
 from lesionflow.evaluation.metrics import metrics_of
 from lesionflow.evaluation.page import evaluation_page
 from lesionflow.evaluation.result import evaluation_json
+from lesionflow.model.card import SINGLE, Calibration, Card
+from lesionflow.model.prediction import UNCERTAIN, UNFAMILIAR
 from tests.evaluation.evaluations import made_evaluation
 from tests.evaluation.made_up import made_up
+
+CLINIC = LabelSet(
+    "clinic",
+    ("mel", "nev", "sk", "other"),
+    {"mel": "melanoma", "nev": "nevus", "sk": "seborrheic keratosis", "other": "another benign lesion"},
+    ("mel",),
+    aliases={"other": ("df", "vasc")},
+    others=("akiec", "bcc"),
+)
 
 
 def mapped(model: LabelSet, data: LabelSet, given: dict[str, str] | None = None) -> LabelMapping:
@@ -82,6 +95,47 @@ def test_words_come_before_benign_and_malignant_and_what_is_given_before_words()
     with pytest.raises(UsageError, match=r"akiec, bcc, bkl.* of ham10000 cannot be mapped to a diagnosis of own"):
         map_between(HAM10000, own)
     assert map_between(HAM10000, HAM10000) is None
+
+
+def test_two_models_are_asked_among_the_diagnoses_that_both_know(tmp_path: Path) -> None:
+    made, part = made_up(seed=3), HAM10000.part(("bkl", "mel", "nv"))
+    calibration = Calibration(call_strength=0.6, malignant_threshold=0.3, uncertain_below=0.5)
+    prior = (0.03, 0.05, 0.11, 0.01, 0.11, 0.67, 0.02)
+    card = Card("cnn", 8, 8, "made up", "", False, "", 0, (0.7, 0.15, 0.15), prior, {SINGLE: calibration})
+    of_seven, of_three = onto_common(HAM10000, part)
+    said, kept = in_common(made, card, of_seven), np.isin(made.labels, [2, 4, 5])
+    assert said.image_ids.tolist() == made.image_ids[kept].tolist() and said.label_set == part
+    assert [part.names[label] for label in said.labels] == [HAM10000.names[label] for label in made.labels[kept]]
+    some = made.probabilities[kept][:, [2, 4, 5]]
+    np.testing.assert_allclose(said.probabilities, some / some.sum(axis=1, keepdims=True))
+    assert said.called.tolist() == (some / np.array([0.11, 0.11, 0.67]) ** 0.6).argmax(axis=1).tolist()
+    assert said.malignant.tolist() == (said.probabilities[:, 1] >= 0.3).tolist()
+    assert set(said.refer[said.confidence < 0.5]) <= {UNCERTAIN, UNFAMILIAR}
+    assert of_three.fine == of_three.coarse == part
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "common", "counterparts"),
+    [
+        (HAM10000.part(("bkl", "mel", "nv")), HAM10000.part(("bcc", "mel", "nv")), "mel,nv", ("mel", "nv")),
+        (HAM10000, BINARY, "binary", ("benign", "malignant")),
+        (ISIC2019, HAM10000, "ak,bcc,bkl,df,mel,nv,vasc", ("akiec", "bcc", "bkl", "df", "mel", "nv", "vasc")),
+        (HAM10000, CLINIC, "bkl,mel,nv", ("mel", "nev", "sk")),
+        (CLINIC, HAM10000, "mel,nev,sk", ("bkl", "mel", "nv")),
+    ],
+    ids=["overlap", "coarser", "one more", "other words", "the other way"],
+)
+def test_what_two_label_sets_have_in_common(
+    ours: LabelSet, theirs: LabelSet, common: str, counterparts: tuple[str, ...]
+) -> None:
+    mappings = onto_common(ours, theirs)
+    assert {mapping.coarse.name for mapping in mappings} == {common} and mappings[1].fine.names == counterparts
+    assert set(mappings[0].fine.names) <= set(ours.names) and set(mappings[0].names) == set(mappings[0].coarse.names)
+
+
+def test_sets_without_a_malignant_and_a_benign_diagnosis_in_common(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be mapped"):
+        onto_common(HAM10000.part(("bkl", "mel")), HAM10000.part(("bcc", "bkl")))
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ import pytest
 import lesionflow
 from lesionflow.diagnoses import BINARY, HAM10000, ISIC2019, LabelSet
 from lesionflow.errors import UsageError
+from lesionflow.evaluation.label_mapping import in_common, onto_common
+from lesionflow.evaluation.measure import metric_values
 from lesionflow.model.card import Calibration, Estimate, read_card
 from lesionflow.model.columns import report_columns
 from lesionflow.model.prediction import LabelledPredictions
@@ -99,6 +101,60 @@ def test_a_model_of_coarser_diagnoses_is_compared_on_the_images_of_both(tmp_path
     ]
 
 
+def test_a_model_of_some_of_the_diagnoses_is_compared_among_these(tmp_path: Path) -> None:
+    """The further trained one: on the images that both know, the start may not lose by diagnoses that are not there."""
+    part, seven = HAM10000.part(("bkl", "mel", "nv")), answers(0.6)
+    write_bundle(tmp_path / "seven", seven)
+    start, calibration = read_card(tmp_path / "seven"), Calibration()
+    said = in_common(seven, start, onto_common(HAM10000, part)[0])
+    fresh: dict[str, Any] = {"prior": (), "calibrations": {"single": calibration}, "labels": part}
+    write_bundle(tmp_path / "three", said, **fresh, data_digest="other", split_digest="other")
+    found = lesionflow.compare([str(tmp_path / "seven"), str(tmp_path / "three")])
+    ((label, ground),) = found.common_grounds.items()
+    assert (ground.labels.name, ground.images, ground.left_out, ground.mapping) == ("bkl,mel,nv", 180, 240, "")
+    assert all(each.value == 0 for each in found.differences[label].values())  # it says what the start says of these
+    assert ground.values[label]["balanced_accuracy"] > metric_values(seven)["balanced_accuracy"]  # no way out to df
+    assert "is asked among bkl, mel, nv alone: without its probabilities of akiec, bcc, df, vasc" in ground.told[0]
+    told = " ".join(invoke("compare", str(tmp_path / "seven"), str(tmp_path / "three")).stdout.split())
+    assert "as bkl,mel,nv on 180 images of both; 240 images of other diagnoses are left out" in told
+    write_bundle(tmp_path / "flattered", said, **fresh, training={"warnings": ["LEAK: seen"]})
+    (why,) = lesionflow.compare([str(tmp_path / "seven"), str(tmp_path / "flattered")]).not_comparable.values()
+    assert "LEAK: seen; compare them on other labelled images" in why
+
+
+def test_models_are_compared_on_labelled_images(folder: Path, tmp_path: Path) -> None:
+    part = HAM10000.part(("bkl", "mel", "nv"))
+    three = write_small_bundle(tmp_path / "three", seed=1, labels=part)
+    images = sorted(draw_images(tmp_path / "images", 60).iterdir())
+    names = [HAM10000.names[index % 7] for index in range(60)]
+    rows = [
+        f"{image},{name},{name}{index // 14}" for index, (image, name) in enumerate(zip(images, names, strict=True))
+    ]
+    (tmp_path / "labels.csv").write_text("\n".join(["path,diagnosis,lesion_id", *rows]))
+    seven, data = folder / "ham10000", tmp_path / "labels.csv"
+    found = lesionflow.compare([seven, three], data=data, cache=tmp_path / "cache")
+    assert not found.not_comparable and found.images == "labels.csv"
+    ((label, ground),) = found.common_grounds.items()
+    assert (ground.images, ground.left_out) == (25, 35)
+    assert len([note for note in found.notes if "does not say which lesions trained it" in note]) == 2
+    alone = lesionflow.evaluate(three, data, cache=tmp_path / "cache", resamples=100).metrics
+    for name in ("balanced_accuracy", "malignant_auc", "malignant_sensitivity", "ece"):
+        assert ground.values[label][name] == pytest.approx(alone[name].value)
+    mine = lesionflow.compare([seven, folder / "isic2019"], data=data, cache=tmp_path / "cache")
+    assert [each.labels.name for each in mine.common_grounds.values()] == ["ak,bcc,bkl,df,mel,nv,vasc"]  # no scc
+    same = lesionflow.compare(
+        [three, write_small_bundle(tmp_path / "two", seed=2, labels=part)], data=data, cache=tmp_path / "cache"
+    )
+    assert [each.left_out for each in same.common_grounds.values()] == [0]
+    told = invoke("compare", str(seven), str(three), "--data", str(data), "--cache", str(tmp_path / "cache"))
+    assert "labels.csv, as bkl,mel,nv on 25 images of both; 35 images" in " ".join(told.stdout.split()), told.output
+    assert "first" in told.stdout and max(map(len, told.stdout.splitlines())) <= 160
+    assert (
+        "--labels: says what words of --data or --truth mean"
+        in invoke("compare", str(seven), str(three), "--labels", str(data)).stderr
+    )
+
+
 def test_where_two_sets_have_no_common_ground_how_to_measure_both_is_said(folder: Path, tmp_path: Path) -> None:
     seven = tmp_path / "seven"
     write_bundle(seven, answers(0.6))
@@ -106,10 +162,8 @@ def test_where_two_sets_have_no_common_ground_how_to_measure_both_is_said(folder
     write_bundle(tmp_path / "elsewhere", as_binary(answers(0.6)), **fresh, labels=BINARY, split_seed=1)
     found = lesionflow.compare([str(seven), str(folder / "isic2019"), str(tmp_path / "elsewhere")])
     eight, elsewhere = found.not_comparable.values()
-    assert not found.differences and "came without validation.npz" in eight and "'lesionflow evaluate'" in eight
-    assert (
-        "no images in common; evaluate both on the same data with 'lesionflow evaluate' and --diagnoses b" in elsewhere
-    )
+    assert not found.differences and "came without validation.npz" in eight and "lesionflow compare --data" in eight
+    assert "no images in common; compare them on other labelled images with 'lesionflow compare --data'" in elsewhere
     unlike = LabelSet("warts", ("wart", "scar"), {"wart": "wart", "scar": "scar"}, ("scar",))
     write_bundle(tmp_path / "warts", as_binary(answers(0.6)), **fresh, labels=unlike)
     (why,) = lesionflow.compare([str(seven), str(tmp_path / "warts")]).not_comparable.values()
