@@ -161,7 +161,7 @@ def _compare_on(
         status("looking for images that the models were trained on")
         notes = [told for each in opened for told in each.leaks(cache)]
         notes += [
-            f"only the {each.part} part of {each.label} counts, which was trained on these data"
+            f"{each.label} was trained on these data: only the images of its {each.part} part count"
             for each in opened if each.part != "all"
         ]  # fmt: skip
         notes += [told for each in opened for told in each.images.warnings]

@@ -16,7 +16,7 @@ import numpy as np
 from lesionflow.datasets.combined import LESION_NAMES, describe_sources, split_data_sets
 from lesionflow.datasets.image_files import contents_of_files, is_there
 from lesionflow.datasets.labelled import LabelledImages
-from lesionflow.datasets.split import HELD_OUT, Split
+from lesionflow.datasets.split import HELD_OUT, PARTS, Split
 from lesionflow.errors import DataError, counted
 from lesionflow.images.duplicates import VIEW, known_by_hash, perceptual_hashes
 from lesionflow.images.pixel_cache import decoded_pixels
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 # Evidence of a leak: the same lesion, an image with the same name, a file with the same bytes under any name; and where
 # a bundle has hashes, an image that looks the same.
 DIGESTED_COLUMNS = {"lesions": "lesion_id", "images": "image_id", "contents": "content"}
-_FILES_OF = {"train": "contents"} | {part: f"{part}_contents" for part in HELD_OUT}
+_FILES_OF = {part: f"{part}_contents" for part in PARTS}
 HASHES = "hashes"
 _WAYS = {
     "lesions": "by lesion", "images": "by the image's name", "contents": "by the file's bytes", HASHES: "by sight",
@@ -85,17 +85,28 @@ def trained_on(table: pd.DataFrame, members: np.ndarray) -> dict[str, np.ndarray
     return {name: np.unique(digests) for name, digests in known.items()}
 
 
-def held_out(table: pd.DataFrame, split: Split) -> dict[str, np.ndarray]:
-    """Digests of the files of validation and test, for a bundle beside those of `trained_on`."""
-    return {_FILES_OF[part]: trained_on(table, split.part(part))["contents"] for part in HELD_OUT}
+def digests_of_model(
+    table: pd.DataFrame, split: Split, before: Sequence[dict[str, np.ndarray]]
+) -> dict[str, np.ndarray]:
+    """Digests for a bundle: as `trained_on` gives them, and those of the files of each part.
+
+    before: what models that training built on tell of their training images, which trained this one, too.
+    """
+    seen = trained_on(table, split.train)
+    files = {_FILES_OF[part]: trained_on(table, split.part(part))["contents"] for part in HELD_OUT}
+    if before:  # else those of the training part are the same ones
+        files[_FILES_OF["train"]] = seen["contents"]
+    return {name: np.unique(np.concatenate([seen[name], *(each[name] for each in before)])) for name in seen} | files
 
 
 def members_of_part(known: dict[str, np.ndarray], table: pd.DataFrame, part: str) -> np.ndarray:
     """The rows whose files were in a part of the split, among whatever others: (images of the part,) int64.
 
-    known: what `trained_on` and `held_out` gave for the model; early bundles have no more than the training part.
+    known: what `digests_of_model` gave for the model; early bundles have no more than the training part, with that of
+    the models that it was built on.
     """
-    files = known.get(_FILES_OF[part], np.empty(0, np.uint64))
+    of_training = known.get("contents") if part == "train" else None
+    files = known.get(_FILES_OF[part], np.empty(0, np.uint64) if of_training is None else of_training)
     return np.flatnonzero(np.isin(_digests("contents", table["content"]), files))
 
 
@@ -124,14 +135,14 @@ def split_of_training(card: Card, images: LabelledImages, known: dict[str, np.nd
     knows exactly the images of the training part, and each part has as many images as the card says. The files have to
     be those of the training or all others: a few that differ are a change of the data.
 
-    known: what `trained_on` gave for the model.
+    known: what `digests_of_model` gave for the model.
     """
     try:
         split = split_data_sets(images, card.split_fractions, card.split_seed, card.split_digest)
     except DataError:  # too few lesions for any split
         return None
     if images.digest == card.data_digest:
-        return split
+        return split if split.digest == card.split_digest else _split_of_files(split, images, known or {})
     if known is None or not (split.digest == card.split_digest or _has_sizes_of(card, images, split)):
         return None
     leak = find_leak(known, images.table)
@@ -140,6 +151,17 @@ def split_of_training(card: Card, images: LabelledImages, known: dict[str, np.nd
     if same_files and (alone or same_files < len(split.train)):
         return None
     return split if np.array_equal(np.flatnonzero(leak.members), split.train) else None
+
+
+def _split_of_files(split: Split, images: LabelledImages, known: dict[str, np.ndarray]) -> Split:
+    """The split with the files that the model knows in each part, if these are all images; else the split as it is.
+
+    Another data set of the training, all of it copies, can have told that several lesions of these are one.
+    """
+    train, validation, test = parts = [members_of_part(known, images.table, part) for part in PARTS]
+    if not np.array_equal(np.sort(np.concatenate(parts)), np.arange(len(images.table))):
+        return split
+    return dataclasses.replace(split, train=train, validation=validation, test=test)
 
 
 def _has_sizes_of(card: Card, images: LabelledImages, split: Split) -> bool:

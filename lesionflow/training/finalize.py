@@ -17,7 +17,7 @@ from lesionflow.datasets.sampling import positive_shares
 from lesionflow.datasets.split import HELD_OUT, PARTS
 from lesionflow.evaluation.calibration import OperatingPoint, averaged_images, carried_over, fit_calibration
 from lesionflow.evaluation.evaluate import EvaluatedPart, Measuring, draw_evaluation, evaluate_model
-from lesionflow.evaluation.leaks import HASHES, held_out, trained_on
+from lesionflow.evaluation.leaks import HASHES, digests_of_model
 from lesionflow.evaluation.learning import History
 from lesionflow.evaluation.measure import measure
 from lesionflow.evaluation.model_card import model_card
@@ -116,10 +116,7 @@ def finalize_model(
         )
         metrics[part] = dict(evaluations[part].metrics)
     card = write_arrays(folder, card, VALIDATION_FILE, evaluations["validation"].predictions.arrays())
-    seen = trained_on(images.table, split.train)
-    for before in training.trained_before:
-        seen = {name: np.union1d(values, before[name]) for name, values in seen.items()}
-    seen |= held_out(images.table, split)
+    seen = digests_of_model(images.table, split, training.trained_before)
     card = write_arrays(folder, card, TRAINED_ON_FILE, seen)
     if training.hashes is not None:
         looks = [

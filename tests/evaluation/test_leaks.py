@@ -11,7 +11,14 @@ from PIL import Image
 from lesionflow.datasets.combined import describe_sources, read_data_sets, split_data_sets
 from lesionflow.datasets.labelled import LabelledImages, read_labelled_images
 from lesionflow.datasets.split import DEFAULT_FRACTIONS, PARTS, Split, split_by_lesion
-from lesionflow.evaluation.leaks import HASHES, find_leak, split_of_training, trained_on
+from lesionflow.evaluation.leaks import (
+    HASHES,
+    digests_of_model,
+    find_leak,
+    members_of_part,
+    split_of_training,
+    trained_on,
+)
 from lesionflow.images.decode import decode
 from lesionflow.images.duplicates import VIEW, perceptual_hashes
 from lesionflow.model.card import Card
@@ -158,3 +165,30 @@ def test_one_of_several_data_sets_is_split_as_it_was_among_them(demo_folder: Pat
     assert split_of_training(card, resaved(first), known) is not None
     assert split_of_training(card, resaved(first, slice(0, 5)), known) is None
     assert split_of_training(card, read_labelled_images(halves[1]), known) is None
+
+
+def test_the_training_part_is_that_of_the_training_and_not_that_of_the_model_it_started_from(demo_folder: Path) -> None:
+    images = read_data_sets([str(demo_folder)])
+    split = split_data_sets(images)
+    start = trained_on(images.table, split.test[:5])
+    known = digests_of_model(images.table, split, [start])
+    for part in PARTS:
+        assert members_of_part(known, images.table, part).tolist() == split.part(part).tolist()
+    assert find_leak(known, images.table.iloc[split.test]).images >= 5  # which trained it all the same
+    alone = digests_of_model(images.table, split, [])
+    assert members_of_part(alone, images.table, "train").tolist() == split.train.tolist()
+    assert members_of_part(start, images.table, "test").tolist() == []  # of an early bundle
+
+
+def test_lesions_that_copies_in_another_data_set_made_one_are_split_as_they_were(tmp_path: Path) -> None:
+    rows = many("a", 0, lesions=6)
+    copies = [(f"copy{row[0]}", "one lesion", *row[2:]) for row in rows if row[2] == "nv"][:6]  # of three lesions
+    one, copied = (write_set(tmp_path / name, drawn) for name, drawn in (("one", rows), ("copied", copies)))
+    both, alone = read_data_sets([str(one)], [str(copied)], cache=tmp_path), read_data_sets([str(one)])
+    assert both.digest == alone.digest and both.table["lesion_id"].nunique() < alone.table["lesion_id"].nunique()
+    split = split_data_sets(both)
+    assert split.digest != split_data_sets(alone).digest
+    found = split_of_training(card_of(both, split), alone, digests_of_model(both.table, split, []))
+    assert found is not None
+    for part in PARTS:
+        assert found.part(part).tolist() == split.part(part).tolist()
