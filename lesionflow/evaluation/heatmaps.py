@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Predict = Callable[[np.ndarray], Predictions]  # (batch, height, width, 3) uint8, as `Predictor.predict`
-PATCH, STRIDE = 1 / 4, 1 / 12  # of the image's height and width
+# Of the image's height and width: nine places each way. Their maps correlate with those of 25 places by 0.98 to 0.99 on
+# average, as do those of eleven, of the shipped bundle and of a `vgg` at 64 pixels; of seven, by 0.02 less.
+PATCH, STRIDE = 1 / 4, 3 / 32
 NOTHING = 0.1  # log odds: below that no patch matters
 PAIRS = 2  # images in a row of the sheet, each beside its map
 
@@ -52,9 +55,9 @@ def occlude(
     """Occlusion sensitivity of an image, (height, width, 3) uint8 (Zeiler and Fergus 2014, arXiv:1311.2901).
 
     diagnosis: an index into the label set, the call's unless given.
-    A patch of the image's mean colour slides over it in steps of `stride`, both as shares of height and width, and the
-    log odds of the diagnosis are compared with those of the whole image. Log odds, not probabilities: those of a sure
-    call hardly move.
+    A patch of the image's mean colour slides over it in even steps of at most `stride`, both as shares of height and
+    width, and the log odds of the diagnosis are compared with those of the whole image. Log odds, not probabilities:
+    those of a sure call hardly move.
     """
     height, width = pixels.shape[:2]
     corners = [
@@ -96,9 +99,10 @@ def _length(side: int, share: float) -> int:
 
 
 def _starts(side: int, patch: float, stride: float) -> list[int]:
-    """Where patches begin along a side: without gaps, and the last one ends with it."""
+    """Where patches begin along a side: evenly, without gaps, and the last one ends with it."""
     last = side - _length(side, patch)
-    return sorted({*range(0, last, min(_length(side, stride), _length(side, patch))), last})
+    steps = math.ceil(last / max(1, min(side * stride, _length(side, patch))))
+    return [round(last * step / max(1, steps)) for step in range(steps + 1)]
 
 
 def _log_odds(chance: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 /* Where a network looks: the call's odds while a patch of the image is covered, as lesionflow/evaluation/heatmaps.py. */
 
-const PATCH = 1 / 4, STRIDE = 1 / 12; // of the image's height and width
+const PATCH = 1 / 4, STRIDE = 3 / 32; // of the image's height and width
 const AT_ONCE = 8; // covered copies that go through the network together
 
 /** Half to even, as Python rounds. */
@@ -14,12 +14,11 @@ function roundEven(value) {
 
 const patchLength = (side, share) => Math.max(1, Math.min(side, roundEven(side * share)));
 
-/** Where patches begin along a side: without gaps, and the last one ends with it. */
+/** Where patches begin along a side: evenly, without gaps, and the last one ends with it. */
 function patchStarts(side) {
   const length = patchLength(side, PATCH), last = side - length;
-  const step = Math.min(patchLength(side, STRIDE), length), found = [];
-  for (let start = 0; start < last; start += step) found.push(start);
-  return [...found, last];
+  const steps = Math.ceil(last / Math.max(1, Math.min(side * STRIDE, length)));
+  return Array.from({ length: steps + 1 }, (_, step) => roundEven((last * step) / Math.max(1, steps)));
 }
 
 /** Weights of a patch's pixels along a side: it speaks for its middle most. */
