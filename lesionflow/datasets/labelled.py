@@ -52,7 +52,7 @@ from lesionflow.datasets.licences import LICENCE, holds_ham10000
 from lesionflow.datasets.published import find_layout, read_published
 from lesionflow.datasets.raw_labels import RawLabels, complete
 from lesionflow.diagnoses import HAM10000, LabelSet
-from lesionflow.errors import DataError, counted, first_few, os_errors_as
+from lesionflow.errors import DataError, counted, enumerated, first_few, os_errors_as
 from lesionflow.images.containers import HDF5_SUFFIXES, PARQUET_SUFFIXES, holder_of, is_archive
 from lesionflow.images.discovery import cache_folder, is_hidden, walk_images
 from lesionflow.images.read_bytes import file_and_frame
@@ -102,7 +102,19 @@ class LabelledImages:
     @property
     def description(self) -> str:
         """The display name, with demo data marked."""
-        return f"{self.name} (synthetic demo data, of no medical value)" if self.demo else self.name
+        return f"{self.name}{' (synthetic demo data, of no medical value)' if self.demo else ''}"
+
+    def describe(self, members: np.ndarray) -> str:
+        """The same of some images: of several data sets, the sources that these are from.
+
+        Parameters
+        ----------
+        members : (images,) int64
+            Their rows.
+        """
+        if "data_set" not in self.table.columns:
+            return self.description
+        return replace(self, name=enumerated(dict.fromkeys(self.table["source"].iloc[members]))).description
 
 
 def read_labelled_images(

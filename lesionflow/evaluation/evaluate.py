@@ -130,7 +130,7 @@ def evaluate_model(
     return Evaluation(
         model=model,
         card=card,
-        data=part.images.description,
+        data=part.images.describe(part.members),
         data_digest=part.images.digest,
         demo=part.images.demo,
         part=part.name,

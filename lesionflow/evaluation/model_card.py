@@ -154,7 +154,7 @@ def terms_and_metrics(card: Card) -> str:
     number = f"{counted(images, 'image')} of " if images else ""
     leaks = "".join(f" {leak}." for leak in card.leaks)
     return as_text(
-        f"{data_licence(card)} On its test part, {number}{_names(card.measured_like)}, with 95% intervals: "
+        f"{data_licence(card)} On its test part, {number}{_names(card.measured_on('test'))}, with 95% intervals: "
         f"{metrics_told(card)}.{leaks}"
     )
 

@@ -142,6 +142,12 @@ class Card:
         names = [dataset_name(str(source["name"])) for source in sources if not source["training_only"]]
         return names if len(sources) > 1 else [self.data_name]
 
+    def measured_on(self, part: str) -> list[str]:
+        """The same of sources with images in a part of the split."""
+        sources = self.training.get("sources", ())
+        names = [dataset_name(str(source["name"])) for source in sources if source["images"][part]]
+        return names if len(sources) > 1 else [self.data_name]
+
     @property
     def leaks(self) -> list[str]:
         """What training said of models it built on that had seen images of its validation or test part."""

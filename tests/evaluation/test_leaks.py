@@ -154,6 +154,8 @@ def test_one_of_several_data_sets_is_split_as_it_was_among_them(demo_folder: Pat
         part[["path", "diagnosis", "lesion_id", "image_id"]].to_csv(file, index=False)
     both = read_data_sets([str(halves[0])], [str(halves[1])])
     split = split_data_sets(both)
+    assert both.describe(split.test).startswith("first.csv (synthetic demo data")  # pages do not name what only trains
+    assert both.describe(split.train) == both.description
     card, known = card_of(both, split), trained_on(both.table, split.train)
     first = read_labelled_images(halves[0])
     found = split_of_training(card, first, known)

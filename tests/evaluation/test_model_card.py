@@ -227,7 +227,8 @@ def test_with_several_licences_authors_are_named_all_the_same() -> None:
 def test_metrics_are_told_with_their_images_and_their_leak() -> None:
     leak = "LEAK: ham/1, which training builds on, was TRAINED on lesions in 30 of the 30 images"
     sources = [own("clinic.csv"), own("ham10000", training_only=True, images={"train": 9, "validation": 0, "test": 0})]
-    told = terms_and_metrics(card(licence=LICENCE, training={"sources": sources, "warnings": [leak]}))
+    few = own("ward", images={"train": 9, "validation": 0, "test": 0})  # fewer than three lesions of each diagnosis
+    told = terms_and_metrics(card(licence=LICENCE, training={"sources": [*sources, few], "warnings": [leak]}))
     assert "On its test part, 15 images of clinic.csv, with 95% intervals: balanced accuracy 0.712" in told
     assert told.endswith(f". {leak}.")
     told = terms_and_metrics(card(training={}))  # of earlier versions
