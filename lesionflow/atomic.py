@@ -12,11 +12,11 @@ import importlib.util
 import os
 import secrets
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-from lesionflow.errors import ReportError, os_errors_as
+from lesionflow.errors import ReportError, first_few, os_errors_as
 from lesionflow.storage.location import Location, Url
 from lesionflow.storage.temporary import claimed_folder, remove_left_behind
 
@@ -116,6 +116,24 @@ def output_folder(folder: Path | None, names: Iterable[str], overwrite: bool) ->
         for file in files[1:]:
             _check_name(file, overwrite)
         yield
+
+
+def check_own_folder(folder: Path | None, what: str, sign: str, names: Collection[str] = ()) -> None:
+    """Refuse a folder that holds anything else than what a command writes, such as images. Raises `ReportError`.
+
+    what: that is, in messages; sign: the file by which an earlier one is known, names: its other files. Hidden files,
+    and what was added to an earlier one, may stay.
+    """
+    try:
+        found = {each.name for each in folder.iterdir() if not each.name.startswith(".")} if folder else set()
+    except OSError:  # missing, or what is wrong with it is told when it is made
+        return
+    strange = sorted(found - {*names})
+    if strange and sign not in found:
+        raise ReportError(
+            f"{folder}: holds something other than {what} ({first_few(strange)}), among which its files would lie; "
+            "name a new or empty folder (--overwrite replaces the files of an earlier one alone)"
+        )
 
 
 @contextlib.contextmanager

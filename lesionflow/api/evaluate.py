@@ -13,7 +13,7 @@ import numpy as np
 from rich.console import Console
 
 from lesionflow.api.overrides import EvaluationOptions, configured
-from lesionflow.atomic import output_folder
+from lesionflow.atomic import check_own_folder, output_folder
 from lesionflow.datasets.labelled import LabelledImages, read_labelled_images, same_bytes
 from lesionflow.datasets.split import PARTS, Split
 from lesionflow.diagnoses import read_label_set
@@ -21,6 +21,7 @@ from lesionflow.errors import DataError, UsageError, first_few
 from lesionflow.evaluation.config import EvaluationConfig
 from lesionflow.evaluation.evaluate import (
     EVALUATION_FILES,
+    METRICS_FILE,
     EvaluatedPart,
     Measuring,
     draw_evaluation,
@@ -90,7 +91,7 @@ def evaluate(
         If `part` is given for data of which no file was in that part of the training. If the model is given where the
         data belong, and the data where the model belongs.
     ReportError
-        If the folder already holds an evaluation.
+        If the folder already holds an evaluation, or anything else.
     """
     model, config = location_text(model, "model"), configured(evaluate, EvaluationConfig, config, overrides)
     if not _names_model(model) and _names_model(os.fspath(data)):
@@ -99,6 +100,7 @@ def evaluate(
         )
     console = console or stderr_console()
     folder = None if out is None else path_here(out, "out")
+    check_own_folder(folder, "an evaluation", METRICS_FILE)  # a dozen figures lie in it
     with output_folder(folder, EVALUATION_FILES, config.overwrite), show_status("reading images", console) as status:
         if config.log:
             connect(tracking_uri, writes=True)

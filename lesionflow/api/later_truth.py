@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lesionflow.atomic import output_folder, write_together
+from lesionflow.atomic import check_own_folder, output_folder, write_together
 from lesionflow.datasets.label_words import read_label_words
 from lesionflow.diagnoses import LabelSet
 from lesionflow.errors import LesionflowError
@@ -90,9 +90,10 @@ def evaluate_report(
     DataError
         If the truth contradicts itself, or belongs to another report.
     ReportError
-        If the report cannot be read, or the folder already holds an evaluation.
+        If the report cannot be read, or the folder already holds an evaluation, or anything else.
     """
     folder, how = None if out is None else path_here(out, "out"), EvaluationConfig(resamples=resamples)
+    check_own_folder(folder, "an evaluation", METRICS_FILE)
     with output_folder(folder, LATER_TRUTH_FILES, overwrite):
         table = read_report_table(path_here(report, "report"), JOINED_COLUMNS)
         words = read_label_words(labels, label_set_of(table))

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from lesionflow.api.export import export
 from lesionflow.api.overrides import WebOptions, configured
-from lesionflow.atomic import output_folder
+from lesionflow.atomic import check_own_folder, output_folder
 from lesionflow.errors import LesionflowError, MissingError
 from lesionflow.images.discovery import cache_folder
 from lesionflow.model.card import KERAS_FILE
@@ -21,7 +21,7 @@ from lesionflow.runtimes.artifact import MODEL_FILES, check_installed, check_sou
 from lesionflow.runtimes.config import FLOAT32
 from lesionflow.storage.location import location_text, path_here
 from lesionflow.storage.temporary import temporary_folder
-from lesionflow.webapp.build import WEB_FILES, Page, WebNetwork, check_folder, write_page
+from lesionflow.webapp.build import WEB_FILES, WORKER, Page, WebNetwork, write_page
 from lesionflow.webapp.runtime import LITERT, ONNX, RUNTIMES, WebConfig, fetch_package
 
 
@@ -65,7 +65,7 @@ def web(
     """
     config = configured(web, WebConfig, config, overrides)
     folder = path_here(out, "out")
-    check_folder(folder)
+    check_own_folder(folder, "a page", WORKER, WEB_FILES)  # all of it would be put on a web server
     with (
         opened(location_text(model, "model"), tracking_uri, (*SCORING_FILES, KERAS_FILE)) as found,
         output_folder(folder, WEB_FILES, config.overwrite),

@@ -141,7 +141,9 @@ def describe(
 @command(short_help="Measure a model on labelled images, with intervals.")
 @click.argument("model", type=MODEL, required=False)
 @click.argument("data", type=LABELLED, required=False)
-@option("--out", type=FOLDER, metavar="FOLDER", unset="no files", help="Folder for page, metrics and figures.")
+@option(
+    "--out", type=FOLDER, metavar="FOLDER", unset="no files", help="Folder for page, metrics and figures: a new one."
+)
 @report_option("Report of 'lesionflow score' to measure; nothing is scored.")
 @truth_option
 @option(

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from lesionflow.atomic import write_together
-from lesionflow.errors import BundleError, ReportError, StoreError, first_few
+from lesionflow.errors import BundleError, ReportError, StoreError
 from lesionflow.model.card import SINGLE, Card, sha256
 from lesionflow.model.columns import report_columns
 from lesionflow.model.decision import prior_of_call
@@ -61,23 +61,6 @@ class Page:
     size: int  # bytes of all files together
     runtime: str  # that runs the network
     reason: str = ""  # why it is not LiteRT, where that was not asked for
-
-
-def check_folder(folder: Path) -> None:
-    """Refuse a folder with files that are no page's, such as images. Raises `ReportError`.
-
-    Hidden files, and what was added to a page that is there, may stay: a web server may need them.
-    """
-    try:
-        names = {each.name for each in folder.iterdir() if not each.name.startswith(".")}
-    except OSError:  # missing, or what is wrong with it is told when it is made
-        return
-    strange = sorted(names - set(WEB_FILES))
-    if strange and WORKER not in names:
-        raise ReportError(
-            f"{folder}: holds something other than a page ({first_few(strange)}), which would be put on a web server "
-            "with it; name a new or empty folder (--overwrite replaces the files of a page alone)"
-        )
 
 
 @dataclass(frozen=True)

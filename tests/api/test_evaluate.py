@@ -12,6 +12,7 @@ from lesionflow.datasets.demo.demo_set import draw_demo_set
 from lesionflow.datasets.labelled import read_labelled_images
 from lesionflow.datasets.split import split_by_lesion
 from lesionflow.errors import BundleError, DataError, UsageError
+from lesionflow.evaluation.evaluate import METRICS_FILE
 from lesionflow.model.card import HASHES_FILE
 from lesionflow.model.files import check_whole
 from lesionflow.registry.champion import find_champion
@@ -62,6 +63,19 @@ def test_writes_a_page_metrics_figures_and_predictions(
     assert again.exit_code == 1 and "--overwrite" in error_line(again)
     with without_pictures():
         assert invoke(*command, "--overwrite").exit_code == 0
+
+
+def test_a_folder_of_other_things_is_refused_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such as the working directory, among whose files a dozen figures would lie."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "thesis.docx").touch()
+    for source in (("pretrained", "nowhere.csv"), ("--report", "thesis.docx", "--truth", "thesis.docx")):
+        for overwrite in ((), ("--overwrite",)):
+            told = error_line(invoke("evaluate", *source, "--out", ".", *overwrite))
+            assert "holds something other than an evaluation (thesis.docx)" in told and "name a new or empty" in told
+    (tmp_path / METRICS_FILE).touch()  # what was added to an evaluation may stay
+    assert "--overwrite" in error_line(invoke("evaluate", "pretrained", "nowhere.csv", "--out", "."))
+    assert "nowhere.csv" in error_line(invoke("evaluate", "pretrained", "nowhere.csv", "--out", ".", "--overwrite"))
 
 
 def test_averaging_has_figures_of_its_own(bundle: Path, demo_folder: Path, cache: Path) -> None:
