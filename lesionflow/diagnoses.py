@@ -517,6 +517,12 @@ def _between_commas(source: str) -> list[str]:
     return [name for each in source.lower().split(",") if (name := each.strip())]
 
 
+def names_beside(source: str) -> list[str]:
+    """The diagnoses that can be added to some between commas: the others of the built-in sets that have all of them."""
+    given = {*_between_commas(source)}
+    return [name for each in BUILT_IN.values() if given <= {*each.names} for name in each.names if name not in given]
+
+
 def _why_no_part(source: str) -> str:
     """What is wrong with a text that names diagnoses but no part of a built-in set; empty if it names none."""
     names = _between_commas(source)

@@ -12,7 +12,7 @@ from typing import Any
 from lesionflow.errors import UsageError, did_you_mean
 
 # Among what a shell is to complete: what is on the disk, and the addresses of registered models.
-FOLDERS, FILES, MODELS = "<folders>", "<files>", "<models>"
+FOLDERS, FILES, MODELS, DIAGNOSES = "<folders>", "<files>", "<models>", "<diagnoses>"
 SEPARATOR = "\n"  # of the values of an option that is given several times: a path can hold any other character
 _KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "a text"}
 _YES, _NO = ("true", "t", "yes", "y", "on", "1"), ("false", "f", "no", "n", "off", "0")
@@ -41,9 +41,10 @@ def option(
     kind: the type of its values, where the default, None, does not tell; zero: whether 0 counts beside the range;
     unset: what None stands for; group: the heading that help lists it under; metavar: what help writes for a value;
     variable: an environment variable that gives it, besides the one made from its name; completes: words that a shell
-    offers, `FOLDERS`, `FILES` or `MODELS`; several: whether those are separated by commas, and the option can be given
-    again for more; repeated: whether the command line takes the option several times, its values then standing in the
-    field with `SEPARATOR` between; needs: another option without which it means nothing, such as `--sample N`.
+    offers, `FOLDERS`, `FILES`, `MODELS` or `DIAGNOSES`; several: whether those are separated by commas, and the option
+    can be given again for more; repeated: whether the command line takes the option several times, its values then
+    standing in the field with `SEPARATOR` between; needs: another option without which it means nothing, such as
+    `--sample N`.
     """
     kind = kind or type(default)
     told = {"kind": kind, "help": description, "choices": choices, "low": low, "high": high, "zero": zero}

@@ -16,13 +16,13 @@ from lesionflow.registry import training_artifacts
 from lesionflow.registry.champion import promote_best
 from lesionflow.registry.config import check_model_name
 from lesionflow.registry.gates import Verdict
-from lesionflow.registry.versions import Version, is_address
+from lesionflow.registry.versions import LOGGED_MODEL, Version, is_address, parse_address
 from lesionflow.storage.location import location_text, path_here
 from lesionflow.storage.temporary import temporary_folder
 from lesionflow.tracking import runs as tracking
 from lesionflow.tracking.client import patient
 from lesionflow.tracking.resume import delete_checkpoints, find_begun
-from lesionflow.tracking.tracking_store import connect, kept_settings
+from lesionflow.tracking.tracking_store import command_line, connect, kept_settings
 
 
 @dataclass(frozen=True)
@@ -119,8 +119,15 @@ def _bundle_folder(bundle: str) -> Path:
     if bundle == PRETRAINED:
         return pretrained_folder()
     if is_address(bundle):
-        command = shlex.join(["lesionflow", "export", bundle, "FOLDER"])
-        raise UsageError(f"{bundle}: not a folder; make one, which registers, with {command}")
+        export = shlex.join(["lesionflow", "export", bundle, "FOLDER"])
+        if LOGGED_MODEL.fullmatch(bundle):
+            raise UsageError(f"{bundle}: not a folder; make one, which registers, with {export}")
+        name, _, number = parse_address(bundle)
+        promote = command_line("promote", name, str(number or "VERSION"))
+        raise UsageError(
+            f"{bundle}: is registered already; to ask whether it becomes the champion: {promote}; for another name or "
+            f"store, register the folder that this makes: {export}"
+        )
     folder = path_here(bundle, "bundle")
     if os.path.isdir(folder) and not os.path.exists(folder / CARD_FILE) and not training_artifacts.is_kept(folder):
         return bundle_of_logged_model(str(folder.absolute())) or folder

@@ -118,6 +118,10 @@ def _print_summary(
     """Print the result of the run, to standard error if the report went to standard output."""
     echo = functools.partial(click.echo, err=summary.report is None)
     total, counts = summary.scored + summary.failed, summary.counts
+    merging = f"when all are done: lesionflow merge {shlex.quote(out)}"
+    if shard is not None and not total:
+        echo(f"part {shard} has nothing to score: other parts have all images (see --shard-size); {merging}")
+        return
     what = counted(total, "image") if group_by is None else f"{counted(total, 'group')} of images by {group_by}"
     echo(f"{what}, {summary.scored} scored with {summary.model}, {summary.failed} failed")
     width = max(6, *map(len, counts.diagnoses))
@@ -135,7 +139,7 @@ def _print_summary(
         echo(f"images to review: {summary.sample}")
     speed = counts.speed(summary.seconds, summary.resumed)
     if shard is not None:
-        end = f"part {shard} is done; when all are: lesionflow merge {shlex.quote(out)}"
+        end = f"part {shard} is done; {merging}"
     else:
         end = "the report is on standard output" if summary.report is None else f"report: {out}"
         end += "".join(f"; {what}: {file}" for what, file in beside.items() if file)

@@ -10,8 +10,9 @@ import click
 from click.shell_completion import CompletionItem
 
 from lesionflow.defaults import DEFAULT_MODEL
+from lesionflow.diagnoses import names_beside
 from lesionflow.errors import UsageError, did_you_mean
-from lesionflow.options import FILES, FOLDERS, MODELS, SEPARATOR, is_within, range_told
+from lesionflow.options import DIAGNOSES, FILES, FOLDERS, MODELS, SEPARATOR, is_within, range_told
 from lesionflow.registry.config import check_model_name
 from lesionflow.registry.lookup import registered_addresses, registered_names
 from lesionflow.storage.location import Location, parse_location, path_here
@@ -57,6 +58,9 @@ class Number(click.ParamType):
         return number
 
 
+_KINDS = (FOLDERS, FILES, MODELS, DIAGNOSES)
+
+
 class Words(click.ParamType):
     """A text with shell completion from words, separated by commas if there may be several, and files."""
 
@@ -72,11 +76,15 @@ class Words(click.ParamType):
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """Completions of what was typed, including files and models in an SQLite store."""
-        before, comma, last = incomplete.rpartition(",") if self.several else ("", "", incomplete)
+        of_sets = DIAGNOSES in self.words
+        before, comma, last = incomplete.rpartition(",") if self.several or of_sets else ("", "", incomplete)
         kinds = {FOLDERS: "dir", FILES: "file"}
         disk = [CompletionItem(incomplete, type=kinds[word]) for word in self.words if word in kinds]
         known = registered_addresses(ctx.params.get("tracking_uri")) if MODELS in self.words else []
-        words = dict.fromkeys([*(word for word in self.words if word not in (*kinds, MODELS)), *known])
+        if of_sets:
+            known = names_beside(before)
+        own = [word for word in self.words if word not in _KINDS and not (of_sets and comma)]
+        words = dict.fromkeys([*own, *known])
         return disk + [CompletionItem(before + comma + word) for word in words if word.startswith(last)]
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from lesionflow.datasets.label_columns import COLUMNS_TOLD, IMAGE_COLUMNS, LABEL_COLUMNS
 from lesionflow.diagnoses import BUILT_IN, HAM10000, NO_DIAGNOSIS, LabelSet, normalized
 from lesionflow.errors import DataError, UsageError, counted, first_few
-from lesionflow.options import FILES, option
+from lesionflow.options import DIAGNOSES, FILES, option
 from lesionflow.storage.location import path_here
 from lesionflow.yaml_files import read_yaml
 
@@ -229,7 +229,7 @@ def diagnoses_option(default: str | None = HAM10000.name, *, unset: str = "", gr
     """The field `diagnoses` of a configuration; unset: what help shows if the default is None."""
     return option(
         default, f"Label set: {', '.join(BUILT_IN)}, some diagnoses of one (mel,nv), or your own YAML file.", kind=str,
-        metavar="SET", completes=(*BUILT_IN, FILES), unset=unset, group=group,
+        metavar="SET", completes=(*BUILT_IN, DIAGNOSES, FILES), unset=unset, group=group,
     )  # fmt: skip
 
 

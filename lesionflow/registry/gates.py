@@ -86,9 +86,10 @@ def reach_verdict(
     )
     failed = [gate for gate in gates if not gate.passed]
     reasons = [gate.reason for gate in failed or gates if gate.reason]
-    leaks = [text for text in challenger.card.leaks if not any(text in reason for reason in reasons)]
-    warning = "; ".join([*leaks, *doubts(challenger.card.metrics["validation"], len(challenger.card.labels))])
-    return Verdict(not failed, "; ".join([*reasons, *filter(None, [warning])]), gates, warning)
+    leaks = [text for text in challenger.card.leaks if not any(text in gate.reason for gate in failed)]
+    warnings = [*leaks, *doubts(challenger.card.metrics["validation"], len(challenger.card.labels))]
+    told = [text for text in warnings if not any(text in reason for reason in reasons)]
+    return Verdict(not failed, "; ".join([*reasons, *told]), gates, "; ".join(warnings))
 
 
 def _compared(
@@ -144,7 +145,9 @@ def _passed(why: str, challenger: ComparedModel) -> tuple[Gate, ...]:
     if labels.not_to_miss:
         named[_gate_not_to_miss(labels)] = metrics.get(sensitivity_not_to_miss(labels))
     told = {name: f"{name} {found.value:.4f}" if found else f"{name} not defined" for name, found in named.items()}
-    return Gate("data", True, why), *(Gate(name, True, f"validation {what}") for name, what in told.items())
+    return Gate("data", True, "; ".join([why, *challenger.card.leaks])), *(
+        Gate(name, True, f"validation {what}") for name, what in told.items()
+    )
 
 
 def _better(

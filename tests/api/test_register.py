@@ -80,7 +80,10 @@ def test_the_bundle_that_ships_is_registered_promoted_and_exported(store: Path, 
 
 def test_what_is_no_whole_bundle_is_refused(store: Path, trained_bundle: Path, tmp_path: Path) -> None:
     address = invoke("register", "models:/shipped/1")
-    assert address.exit_code == 2 and "lesionflow export models:/shipped/1 FOLDER" in address.stderr
+    assert address.exit_code == 2 and "is registered already; to ask whether it becomes the champion" in address.stderr
+    assert "lesionflow promote shipped 1" in address.stderr and "export models:/shipped/1 FOLDER" in address.stderr
+    logged = f"models:/m-{'0' * 32}"  # of a run, and not registered
+    assert f"make one, which registers, with lesionflow export {logged} FOLDER" in invoke("register", logged).stderr
     card = read_card(trained_bundle)
     for damage, told in (
         (lambda: write_card(trained_bundle, dataclasses.replace(card, metrics={})), "training did not finish"),

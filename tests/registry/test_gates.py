@@ -160,10 +160,11 @@ def test_a_model_built_on_one_that_was_trained_on_validation_images_is_only_comp
     flattered_champion = contender(answers(0.6), "lesions/1", training={"warnings": [leak]})
     for challenger, champion in ((flattered, CHAMPION), (contender(answers(0.75)), flattered_champion)):
         decision = reach_verdict(challenger, champion)
-        assert failed(decision) == ["data"] and leak in decision.reason and "lesionflow evaluate" in decision.reason
+        assert failed(decision) == ["data"] and leak in decision.reason and "lesionflow compare" in decision.reason
     assert reach_verdict(flattered, flattered_champion).promote
     first = reach_verdict(flattered, None)
-    assert first.promote and first.warning == leak and first.reason.endswith(f"is allowed; {leak}")
+    assert first.promote and first.warning == leak and first.reason.startswith(f"no champion yet; {leak}; validation")
+    assert first.reason.count(leak) == 1 and first.gates[0].reason == f"no champion yet; {leak}"
     assert reach_verdict(flattered, CHAMPION).reason.count(leak) == 1
     unknown = {"warnings": ["models:/skin/3 does not say which lesions trained it"]}
     assert reach_verdict(contender(answers(0.75), training=unknown), CHAMPION).promote

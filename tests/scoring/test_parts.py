@@ -19,6 +19,7 @@ from lesionflow.api.score import score
 from lesionflow.errors import DataError, ReportError, UsageError
 from lesionflow.scoring.engines import local
 from lesionflow.scoring.shards import JOB_FILE, job_folder
+from tests.conftest import invoke
 from tests.stores import Bucket
 
 Command = Callable[..., list[str]]
@@ -38,6 +39,14 @@ def undisturbed(images: Path, small_bundle: Path, tmp_path: Path) -> bytes:
     content = out.read_bytes()
     out.unlink()
     return content
+
+
+def test_a_part_without_images_says_so(images: Path, small_bundle: Path, tmp_path: Path) -> None:
+    command = ("score", str(images), "--out", str(tmp_path / "results.csv"), "--model", str(small_bundle))
+    told = invoke(*command, "--shard", "2/2")  # sixty images are one shard
+    assert told.exit_code == 0 and told.stdout.startswith("part 2/2 has nothing to score: other parts have all images")
+    assert told.stdout.count("\n") == 1 and "when all are done: lesionflow merge" in told.stdout
+    assert "part 1/2 is done; when all are done: lesionflow merge" in invoke(*command, "--shard", "1/2").stdout
 
 
 @pytest.mark.parametrize("of", [1, 3, 20])
@@ -65,7 +74,7 @@ def test_the_commands(images: Path, small_bundle: Path, command: Command, run: R
     (folder / "image0003.jpg").write_bytes(b"")
     arguments = command("with space", "--out", "results.csv", "--shard-size", 8, "--no-recursive")
     one = run([*arguments, "--shard", "1/2", "--tracking-uri", "sqlite:///store.db"], cwd=tmp_path)
-    assert one.returncode == 3 and "part 1/2 is done; when all are: lesionflow merge results.csv" in one.stdout
+    assert one.returncode == 3 and "part 1/2 is done; when all are done: lesionflow merge results.csv" in one.stdout
     merging = [sys.executable, "-m", "lesionflow", "merge", "results.csv", "--top-k", "2", "--summary", "summary.json"]
     early = run(merging, cwd=tmp_path)
     assert early.returncode == 1 and not (tmp_path / "results.csv").exists()
