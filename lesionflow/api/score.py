@@ -227,7 +227,8 @@ def _tell_terms(run: _Run, info: jobs.RunInfo, model: ScoringModel) -> None:
     """Print the licences that bind the use of the models, once all options have been checked."""
     if run.config.quiet:
         return
-    from lesionflow.evaluation.model_card import FREE, licence_of, terms_and_metrics
+    from lesionflow.datasets.licences import FREE
+    from lesionflow.evaluation.model_card import licence_of, terms_and_metrics
 
     for label, predictor in zip((info.label, info.also), model.predictors, strict=False):
         if licence_of(predictor.card) not in ("", FREE):

@@ -42,6 +42,7 @@ from lesionflow.evaluation.learning import History, learning_curves
 from lesionflow.evaluation.metrics import DECIDING
 from lesionflow.evaluation.model_card import sources_of
 from lesionflow.evaluation.pictures import picture_of
+from lesionflow.evaluation.slices import attribute_in_words
 from lesionflow.images.pixel_cache import check_all_decoded
 from lesionflow.model.card import CARD_FILE, HASHES_FILE, KERAS_FILE, TRAINED_ON_FILE, Card
 from lesionflow.options import SEPARATOR, listed, option_name
@@ -327,7 +328,8 @@ def _describe_data(config: TrainingConfig, material: Material, begun: Interrupte
             counts = ", ".join(f"{count} {part}" for part, count in source["images"].items() if count)
             extra = " (--extra)" if source["training_only"] else ""
             lacks = [name for name, count in source["diagnoses"].items() if not count]
-            told = f"; no {first_few(lacks, 8)}" if lacks else ""
+            not_told = [attribute_in_words(name) for name in source["not_told"]]
+            told = "".join(f"; no {first_few(names, 8)}" for names in (lacks, not_told) if names)
             say(f"  of which {source['name']}{extra}: {counts}{told}", console=console)
     return description
 

@@ -23,7 +23,7 @@ from rich.console import Console
 
 from lesionflow.datasets.combined import check_every_diagnosis_trains, describe_sources, split_data_sets
 from lesionflow.datasets.labelled import LabelledImages
-from lesionflow.datasets.licences import holds_ham10000
+from lesionflow.datasets.licences import FREE, holds_ham10000
 from lesionflow.datasets.sampling import positive_shares
 from lesionflow.datasets.split import Split
 from lesionflow.defaults import new_objects_collected
@@ -365,11 +365,11 @@ def tell_kept(name: str, run_id: str, console: Console) -> None:
 
 
 def _licence(images: LabelledImages, sources: Sequence[LearntFrom]) -> str:
-    """The licences of everything that a model was trained on, each once."""
+    """The licences that bind what was trained on these images and built on these models, each once."""
     table = images.table
     licences = [text for text in dict.fromkeys(table["licence"]) if text] if "licence" in table.columns else []
     licences += [images.licence, *(source.licence for source in sources)]
-    return ", ".join(dict.fromkeys(text for text in licences if text))
+    return ", ".join(dict.fromkeys(text for text in licences if text not in ("", FREE)))
 
 
 def _unstoppable(

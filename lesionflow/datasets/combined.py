@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lesionflow.datasets.label_columns import is_missing
+from lesionflow.datasets.label_columns import ATTRIBUTES, is_missing
 from lesionflow.datasets.label_words import read_label_words
 from lesionflow.datasets.labelled import LabelledImages, read_with_words
 from lesionflow.datasets.split import (
@@ -185,7 +185,9 @@ def _split_sources(
 
 
 def describe_sources(images: LabelledImages, split: Split) -> list[dict[str, Any]]:
-    """The card's entry for each source: name, licence, training only or not, and images by part and diagnosis."""
+    """The card's entry for each source: name, licence, training only or not, images by part and diagnosis, and which of
+    `ATTRIBUTES` it tells of no image.
+    """
     table = images.table
     parts = split.part_of_each(len(table))
     extra = table["extra"].to_numpy() if "extra" in table.columns else np.zeros(len(table), bool)
@@ -201,6 +203,7 @@ def describe_sources(images: LabelledImages, split: Split) -> list[dict[str, Any
             "training_only": bool(only_training),
             "images": {part: int((rows["part"] == part).sum()) for part in PARTS},
             "diagnoses": {dx: int(counts.get(dx, 0)) for dx in images.label_set.names},
+            "not_told": [name for name in ATTRIBUTES if is_missing(rows[name]).all()],
         })  # fmt: skip
     return found
 

@@ -48,7 +48,7 @@ from lesionflow.datasets.label_table import (
     workbook_notes,
 )
 from lesionflow.datasets.label_words import LabelWords, read_label_words
-from lesionflow.datasets.licences import LICENCE, holds_ham10000
+from lesionflow.datasets.licences import FREE, LICENCE, holds_ham10000
 from lesionflow.datasets.published import find_layout, read_published
 from lesionflow.datasets.raw_labels import RawLabels, complete
 from lesionflow.diagnoses import HAM10000, LabelSet
@@ -96,8 +96,8 @@ class LabelledImages:
 
     @property
     def licence(self) -> str:
-        """HAM10000's where images of it are among these; empty where it is not known."""
-        return LICENCE if holds_ham10000(self.table) else ""
+        """HAM10000's where images of it are among these, `FREE` of drawn ones; empty where it is not known."""
+        return LICENCE if holds_ham10000(self.table) else FREE if _drawn(self.table).all() else ""
 
     @property
     def description(self) -> str:
@@ -168,10 +168,14 @@ def read_with_words(source: str | os.PathLike[str], cache: Path | None, words: L
     if several := [os.path.basename(file) for file, count in zip(table["path"], frames, strict=True) if count > 1]:
         told = f"{counted(len(several), 'file')} {'has' if len(several) == 1 else 'have'} several frames"
         warnings.append(f"{told}; only the first is used: {first_few(several)}")
-    drawn = table["lesion_id"].str.startswith(DEMO_PREFIX)
+    drawn = _drawn(table)
     name = DEMO if drawn.all() else path.resolve().name
     folder = path.parent if path.is_file() else path
     return LabelledImages(name, folder, table, _digest(table), bool(drawn.any()), tuple(warnings), words.labels)
+
+
+def _drawn(table: pd.DataFrame) -> pd.Series:
+    return table["lesion_id"].str.startswith(DEMO_PREFIX)
 
 
 def same_bytes(table: pd.DataFrame) -> list[str]:

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LICENCE = "CC BY-NC 4.0"
+FREE = "free to use"  # as images that lesionflow drew
 AUTHORS = "Tschandl, Rosendahl, Kittler 2018, Sci. Data 5, 180161, doi:10.7910/DVN/DBW86T"
 # The authors to be named for other sources of ISIC 2019 under the same licence, by the sources' names in tables.
 AUTHORS_OF = {

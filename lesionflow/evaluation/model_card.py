@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lesionflow.datasets.licences import AUTHORS, AUTHORS_OF, LICENCE
+from lesionflow.datasets.licences import AUTHORS, AUTHORS_OF, FREE, LICENCE
 from lesionflow.datasets.split import HELD_OUT, PARTS
 from lesionflow.errors import counted
 from lesionflow.evaluation.call_strength import CallStrength, strength_rows
@@ -21,7 +21,6 @@ LONGEST_NAME = 40
 BEGINNING = "some of the beginning"  # what stands before the sections, warnings first
 # Sections in the order in which a description has room for them.
 NOT_TO_MISS = ("Licence of the data", BEGINNING, "Metrics", "Limits", "Use", "Data")
-FREE = "free to use"
 GAPS_NAMED = 3
 
 
@@ -90,23 +89,32 @@ def limits(card: Card) -> list[str]:
 
 def licence_of(card: Card) -> str:
     """The name of the training images' licence; empty if unknown."""
-    if card.demo and not card.licence:  # a licence is that of a model it built on
+    if _is_synthetic(card) and not card.licence:  # a licence is that of a model it built on
         return FREE
     # Cards of format 2 had no licence, and what they name their data is all there is to go by.
     return LICENCE if not card.licence and "ham10000" in card.data_name.lower() else card.licence
 
 
 def sources_of(card: Card) -> list[dict[str, str]]:
-    """Name and licence of everything a model learnt from, also by way of models it built on, each name once."""
+    """Name and licence of everything a model learnt from, also by way of models it built on, each once.
+
+    Tables of several people may have one name: they are apart where their licences are.
+    """
     sources = card.training.get("sources") or [{"name": card.data_name, "licence": licence_of(card)}]
-    found: dict[str, dict[str, str]] = {}
+    found: dict[tuple[str, str], dict[str, str]] = {}
     # Images of HAM10000 are recognised in data sets of any name.
     of_ham10000 = [{"name": "HAM10000", "licence": LICENCE}] if _trained_on_ham10000(card) else []
     for source in (*sources, *of_ham10000, *card.training.get("inherited_sources", ())):
         name = dataset_name(str(source["name"]))
-        synthetic = FREE if card.demo and source in sources else ""
-        found.setdefault(name, {"name": name, "licence": _known(source) or synthetic})
+        licence = _known(source) or (FREE if source in sources and _is_synthetic(card) else "")
+        found[name, licence] = {"name": name, "licence": licence}
     return [*found.values()]
+
+
+def _is_synthetic(card: Card) -> bool:
+    """Whether all images of a training were drawn; cards of earlier versions say of none that it is free to use."""
+    free = [source["licence"] == FREE for source in card.training.get("sources", ())]
+    return card.demo and (all(free) or not any(free))
 
 
 def _trained_on_ham10000(card: Card) -> bool:
@@ -128,7 +136,7 @@ def data_licence(card: Card) -> str:
 
 
 def _own_licence(card: Card, inherited: Sequence[Mapping[str, Any]]) -> str:
-    if card.demo:
+    if _is_synthetic(card):
         return f"The training images are synthetic, drawn by lesionflow: {FREE}, of no medical value."
     sources, licence = card.training.get("sources", ()), licence_of(card)
     if inherited:  # whose licences are among the card's
@@ -213,7 +221,8 @@ def _with_terms(source: Mapping[str, Any]) -> str:
 
 def _known(source: Mapping[str, Any]) -> str:
     """The licence of a source; empty if it is not known."""
-    return str(source["licence"]) or (LICENCE if source["name"] in AUTHORS_OF else "")
+    known = dataset_name(str(source["name"])) in ("HAM10000", *AUTHORS_OF)
+    return str(source["licence"]) or (LICENCE if known else "")
 
 
 def _metrics(card: Card, parts: Sequence[str]) -> str:

@@ -223,7 +223,8 @@ def test_of_several_data_sets_the_images_of_each_are_told_and_what_it_lacks(demo
     table = read_labelled_images(demo_folder).table[["path", "dx", "lesion_id"]].rename(columns={"dx": "diagnosis"})
     other = table["lesion_id"].isin(table["lesion_id"].unique()[::4])
     table[~other].to_csv(tmp_path / "clinic.csv", index=False)
-    table[other & ~table["diagnosis"].isin(["df", "nv", "vasc"])].to_csv(tmp_path / "atlas.csv", index=False)
+    atlas = table[other & ~table["diagnosis"].isin(["df", "nv", "vasc"])]
+    atlas.assign(sex="female", age=40, localization="back").to_csv(tmp_path / "atlas.csv", index=False)
     config = TrainingConfig(data=str(tmp_path / "clinic.csv"), extra=str(tmp_path / "atlas.csv"), preset="quick")
     told = io.StringIO()
     images, split = _read_data(config, Console(file=io.StringIO()), tmp_path)
@@ -232,8 +233,9 @@ def test_of_several_data_sets_the_images_of_each_are_told_and_what_it_lacks(demo
     of_atlas = int(images.table["extra"].sum())
     training = len(split.train) - of_atlas
     assert lines == [
-        f"of which clinic.csv: {training} train, {len(split.validation)} validation, {len(split.test)} test",
-        f"of which atlas.csv (--extra): {of_atlas} train; no df, nv, vasc",
+        f"of which clinic.csv: {training} train, {len(split.validation)} validation, {len(split.test)} test; "
+        "no sex, age, body site, confirmation",
+        f"of which atlas.csv (--extra): {of_atlas} train; no df, nv, vasc; no confirmation",
     ]
 
 

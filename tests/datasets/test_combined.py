@@ -409,6 +409,14 @@ def test_a_diagnosis_without_an_image_to_train_on_is_refused_unless_what_only_tr
     check_every_diagnosis_trains(both, split_data_sets(both, FRACTIONS, 0))
 
 
+def test_drawn_images_are_free_to_use_and_others_not_known_to_be(demo_folder: Path, tmp_path: Path) -> None:
+    one = str(write_set(tmp_path / "one", many("a", 0)))
+    for data, extra in (([str(demo_folder), one], []), ([one], [str(demo_folder)])):
+        images = read_data_sets(data, extra, tmp_path)
+        told = {each["name"]: each["licence"] for each in describe_sources(images, split_data_sets(images))}
+        assert told == {"demo": "free to use", "labels.csv": ""}
+
+
 def test_drawn_images_among_those_that_are_split_make_it_demo_data_and_those_that_only_train_do_not(
     demo_folder: Path, tmp_path: Path
 ) -> None:

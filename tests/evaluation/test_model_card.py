@@ -211,6 +211,22 @@ def test_sources_and_licences_of_models_that_training_built_on_are_told(demo: bo
     assert f"built on ham/2, which was trained on clinic.csv ({clinic}), HAM10000 ({AUTHORS}" in data_licence(last)
 
 
+def test_sources_of_one_name_are_apart_where_their_licences_are() -> None:
+    before = [{"name": "labels.csv", "licence": "ODbL", "model": "first/1"}]
+    second = card(training={"sources": [own("labels.csv")], "ham10000": False, "inherited_sources": before})
+    again = [each | {"model": "second/1"} for each in sources_of(second)]
+    third = card(training={"sources": [own("labels.csv")], "ham10000": False, "inherited_sources": again})
+    assert "second/1, which was trained on labels.csv (licence not known), labels.csv (ODbL)." in data_licence(third)
+    ham10000 = card(training={"sources": [own("ham10000_256")], "ham10000": True}, licence=LICENCE)
+    assert sources_of(ham10000) == [{"name": "HAM10000", "licence": LICENCE}]
+
+
+def test_drawn_images_do_not_make_others_free_to_use() -> None:
+    mixed = card(demo=True, training={"sources": [own("demo", "free to use"), own("clinic")], "ham10000": False})
+    assert licence_of(mixed) == "" and data_licence(mixed).startswith("Ask the owner of demo, clinic what may be done")
+    assert sources_of(mixed)[1] == {"name": "clinic", "licence": ""}
+
+
 def test_a_model_built_on_demo_data_alone_is_bound_by_nothing() -> None:
     before = [each | {"model": "moles/1"} for each in sources_of(card(demo=True, data_name="demo"))]
     told = data_licence(card(demo=True, training={"sources": [own("demo")], "inherited_sources": before}))
