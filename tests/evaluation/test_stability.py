@@ -123,6 +123,31 @@ def test_every_change_is_slight_and_leaves_an_image(change: HarmlessChange, size
     assert np.abs(means).max() <= 25
 
 
+def test_every_change_does_what_its_name_says() -> None:
+    noise = np.random.default_rng(0).integers(60, 180, (60, 80, 3), np.uint8)
+    pixels = np.asarray(Image.fromarray(noise).resize((400, 300), Image.Resampling.BICUBIC)).astype(float)
+    changed = {
+        change.name: np.asarray(
+            change.make(Image.fromarray(pixels.astype(np.uint8)), np.random.default_rng(1))
+        ).astype(float)
+        for change in CHANGES
+    }  # fmt: skip
+    for name, expected in {
+        "mirrored": pixels[:, ::-1], "upside_down": pixels[::-1, ::-1], "quarter_turn": np.rot90(pixels),
+        "saved_again": pixels,
+    }.items():  # fmt: skip
+        np.testing.assert_array_equal(changed.pop(name), expected, err_msg=name)
+    for name, factors in {
+        "brighter": (1.1, 1.1, 1.1), "darker": (0.9, 0.9, 0.9), "warmer": (1.03, 1, 0.97), "cooler": (0.97, 1, 1.03),
+    }.items():  # fmt: skip
+        np.testing.assert_allclose(changed.pop(name), pixels * factors, atol=0.51, err_msg=name)
+    sizes = {name: changed.pop(name).shape[:2] for name in ("cropped_2", "cropped_6", "resized")}
+    assert sizes == {"cropped_2": (294, 392), "cropped_6": (282, 376), "resized": (225, 300)}
+    lost = [np.abs(changed.pop(name) - pixels).mean() for name in ("jpeg_90", "jpeg_75", "jpeg_60")]
+    assert 0 < lost[0] < lost[1] < lost[2]
+    assert 0.2 < np.diff(changed.pop("softened"), axis=1).std() / np.diff(pixels, axis=1).std() < 0.99 and not changed
+
+
 def test_a_large_image_is_changed_at_a_size_that_shows_all_there_is(predictor: Predictor, tmp_path: Path) -> None:
     Image.new("RGB", (3000, 2100), (180, 120, 100)).save(tmp_path / "large.png")
     seen: list[tuple[int, int]] = []

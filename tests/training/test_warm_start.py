@@ -8,6 +8,7 @@ import pytest
 from lesionflow.datasets.sampling import shares
 from lesionflow.diagnoses import ISIC2019, read_label_set
 from lesionflow.errors import TrainingError
+from lesionflow.model.card import KERAS_FILE
 from lesionflow.training import normalisation
 from lesionflow.training.imagenet import imagenet_weights
 from lesionflow.training.networks import build_network
@@ -121,6 +122,8 @@ def test_a_diagnosis_without_images_keeps_what_its_last_layer_knows() -> None:
 
 def test_what_a_bundle_knows_of_other_diagnoses_is_in_its_columns(bundle: Path) -> None:
     seven, own = read_start(bundle, keep_last_layer=True), read_label_set("mel,bkl")
+    for kept, whole in zip(seven.weights, keras.saving.load_model(bundle / KERAS_FILE).get_weights(), strict=True):
+        np.testing.assert_array_equal(kept, whole)
     some = read_start(bundle, keep_last_layer=True, label_set=own)
     for all_of_them, of_two in zip(seven.weights[-2:], some.weights[-2:], strict=True):
         np.testing.assert_array_equal(of_two, all_of_them[..., [2, 4]])
