@@ -608,6 +608,22 @@ def read_label_set(source: str | os.PathLike[str]) -> LabelSet:
         raise UsageError(str(error) if str(error).startswith(source) else f"{source}: {error}") from None
 
 
+def label_set_yaml(labels: LabelSet) -> str:
+    """A label set as a file that `read_label_set` takes."""
+    import yaml
+
+    values = {
+        "name": labels.name,
+        "names": {name: labels.full_names[name] for name in labels.names},
+        "malignant": [*labels.malignant],
+        "not_to_miss": labels.not_to_miss,
+        "aliases": {name: [*words] for name, words in labels.aliases.items()},
+        "others": [*labels.others],
+        "source": labels.source,
+    }
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+
+
 def labels_from_json(values: Any) -> LabelSet:
     """Read back what `dataclasses.asdict` of a label set became as JSON. Raises `UsageError` for anything else."""
     known = [each.name for each in fields(LabelSet)]

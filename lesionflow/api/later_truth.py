@@ -7,6 +7,7 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,7 @@ import numpy as np
 from lesionflow.atomic import check_own_folder, output_folder, write_together
 from lesionflow.datasets.label_words import read_label_words
 from lesionflow.diagnoses import LabelSet
-from lesionflow.errors import LesionflowError
+from lesionflow.errors import LesionflowError, ReportError
 from lesionflow.evaluation.config import EvaluationConfig
 from lesionflow.evaluation.join_truth import JOINED_COLUMNS, join_truth, join_truth_of_all, leaks_of
 from lesionflow.evaluation.later_truth import LaterTruth, later_truth_json, later_truth_page
@@ -22,7 +23,7 @@ from lesionflow.evaluation.measure import compare, measure
 from lesionflow.evaluation.metrics import Difference
 from lesionflow.model.card import CARD_FILE, HASHES_FILE, TRAINED_ON_FILE, Estimate
 from lesionflow.model.files import PRETRAINED
-from lesionflow.model.report_table import label_set_of, read_both_tables, read_report_table
+from lesionflow.model.report_table import OF_COLUMNS, ReportTable, label_set_of, read_both_tables, read_report_table
 from lesionflow.storage.location import path_here
 
 PAGE_FILE, METRICS_FILE = LATER_TRUTH_FILES = ("report.html", "metrics.json")
@@ -96,7 +97,7 @@ def evaluate_report(
     check_own_folder(folder, "an evaluation", METRICS_FILE)
     with output_folder(folder, LATER_TRUTH_FILES, overwrite):
         table = read_report_table(path_here(report, "report"), JOINED_COLUMNS)
-        words = read_label_words(labels, label_set_of(table))
+        words = read_label_words(labels, _label_set_of(table, tracking_uri))
         chances = None if sampled is None else path_here(sampled, "sampled")
         joined = join_truth(table, path_here(truth, "truth"), words, chances)
         ((_, told),) = trained_before([table.model], joined, tracking_uri)
@@ -132,13 +133,34 @@ def trained_before(models: Sequence[str], found: LaterTruth, tracking_uri: str |
     return answers
 
 
+def _label_set_of(report: ReportTable, tracking_uri: str | None) -> LabelSet:
+    """The diagnoses of a report. Those of no built-in set have words, and one not to miss, in their model's card."""
+    from lesionflow.registry.versions import opened
+
+    try:
+        labels = label_set_of(report)
+        if labels.name != OF_COLUMNS:
+            return labels
+    except ReportError:  # its rows are too few to tell
+        labels = None
+    address = _address_of(report.model)
+    with suppress(LesionflowError), opened(address or report.model, tracking_uri, (CARD_FILE,)) as found:
+        if found.label == report.model and found.card.classes == report.diagnoses:
+            return found.card.labels
+    return labels or label_set_of(report)
+
+
+def _address_of(model: str) -> str:
+    """The address of the model with a report's label; empty if that names no registered version."""
+    version = re.match(r"[^/@:]+/\d+(?= \(|$)", model)
+    return PRETRAINED if model.startswith(f"{PRETRAINED} ") else f"models:/{version.group()}" if version else ""
+
+
 def _training_images(model: str, tracking_uri: str | None) -> dict[str, np.ndarray] | str:
     """What the model with a report's label tells of its training images; or why that cannot be determined."""
     from lesionflow.registry.versions import opened  # which brings MLflow along only for a registry's model
 
-    address = PRETRAINED if model.startswith(f"{PRETRAINED} ") else ""
-    if version := re.match(r"[^/@:]+/\d+(?= \(|$)", model):
-        address = f"models:/{version.group()}"
+    address = _address_of(model)
     if not address:
         return "its report names no registered version"
     try:
@@ -205,7 +227,7 @@ def compare_report(
         If the truth contradicts itself, or belongs to another report.
     """
     how = EvaluationConfig(resamples=resamples)
-    both = join_both(report, truth, labels)
+    both = join_both(report, truth, labels, tracking_uri)
     (model, first), (also, second) = both
     told = [sentence for _, sentence in trained_before([model, also], first, tracking_uri)]
     one, other = (measure(found.predictions, resamples=how.resamples) for _, found in both)
@@ -230,13 +252,16 @@ def notes_of_comparison(truth: LaterTruth) -> tuple[str, ...]:
 
 
 def join_both(
-    report: str | os.PathLike[str], truth: str | os.PathLike[str], labels: str | os.PathLike[str] | None = None
+    report: str | os.PathLike[str],
+    truth: str | os.PathLike[str],
+    labels: str | os.PathLike[str] | None = None,
+    tracking_uri: str | None = None,
 ) -> list[tuple[str, LaterTruth]]:
     """Return the label of each of a report's two models, and its predictions for images with a known diagnosis.
 
     The parameters and the errors are those of `compare_report`.
     """
     tables = read_both_tables(path_here(report, "report"), JOINED_COLUMNS)
-    words = read_label_words(labels, label_set_of(tables[0]))
+    words = read_label_words(labels, _label_set_of(tables[0], tracking_uri))
     truths = join_truth_of_all(tables, path_here(truth, "truth"), words)
     return [(table.model, found) for table, found in zip(tables, truths, strict=True)]

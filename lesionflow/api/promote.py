@@ -90,7 +90,7 @@ def promote(
         raise UsageError("give --report and --truth together: images that both models scored, and their diagnoses")
     if labels is not None:
         check_needed("--labels", "--truth FILE", {"truth": truth})
-    both = [] if report is None or truth is None else join_both(report, truth, labels)
+    both = [] if report is None or truth is None else join_both(report, truth, labels, tracking_uri)
     connect(tracking_uri, writes=True, creates=False, migrate=migrate)
     night = None
     if report is not None:

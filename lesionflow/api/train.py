@@ -23,11 +23,12 @@ from lesionflow.api.train_network import (
     tell_kept,
     train_network,
 )
+from lesionflow.atomic import atomic_write_bytes
 from lesionflow.datasets.combined import check_every_diagnosis_trains, describe_sources, read_data_sets, split_data_sets
 from lesionflow.datasets.labelled import DEMO, LabelledImages, check_is_there
 from lesionflow.datasets.split import HELD_OUT, PARTS, Split
 from lesionflow.defaults import DEFAULT_NAME
-from lesionflow.diagnoses import HAM10000, part_of_set, read_label_set
+from lesionflow.diagnoses import HAM10000, label_set_yaml, part_of_set, read_label_set
 from lesionflow.errors import (
     LesionflowError,
     RegistryError,
@@ -36,6 +37,7 @@ from lesionflow.errors import (
     add_to_message,
     enumerated,
     first_few,
+    os_errors_as,
 )
 from lesionflow.evaluation.leaks import find_leak
 from lesionflow.evaluation.learning import History, learning_curves
@@ -43,8 +45,9 @@ from lesionflow.evaluation.metrics import DECIDING
 from lesionflow.evaluation.model_card import sources_of
 from lesionflow.evaluation.pictures import picture_of
 from lesionflow.evaluation.slices import attribute_in_words
+from lesionflow.images.discovery import cache_folder
 from lesionflow.images.pixel_cache import check_all_decoded
-from lesionflow.model.card import CARD_FILE, HASHES_FILE, KERAS_FILE, TRAINED_ON_FILE, Card
+from lesionflow.model.card import CARD_FILE, HASHES_FILE, KERAS_FILE, TRAINED_ON_FILE, Card, sha256
 from lesionflow.options import SEPARATOR, listed, option_name
 from lesionflow.profile.description import Description, describe_images
 from lesionflow.profile.page import write_description
@@ -140,7 +143,7 @@ def train(
         raise UsageError(f"--width: is for cnn and vgg, and {config.model} has one of its own; leave it out")
     # A store that is there is asked before the data are read, but none is made for a folder that is no data set.
     address = None if is_to_be_made(tracking_uri) else connect(tracking_uri, writes=True, migrate=migrate)
-    config, digests = _with_named_models(config, tracking_uri)
+    config, digests = _with_named_models(config, tracking_uri, cache)
     config = _prepared(config, console)
     material = Material(*_read_data(config, console, cache), registered_model, cache, console)
     address = address or connect(tracking_uri, writes=True)
@@ -206,7 +209,7 @@ def resume(
     with held_training(run_id, cache):
         begun = find_interrupted(run_id, moved)
         with telling_what_moved(vars(begun.config)):
-            config, digests = _with_named_models(begun.config, tracking_uri, begun)
+            config, digests = _with_named_models(begun.config, tracking_uri, cache, begun)
             config = _prepared(config, console)
             material = Material(*_read_data(config, console, cache), begun.registered_model, cache, console)
             return _train(config, material, digests, begun, address)
@@ -228,7 +231,7 @@ def _prepared(config: TrainingConfig, console: Console) -> TrainingConfig:
 
 
 def _with_named_models(
-    config: TrainingConfig, tracking_uri: str | None, begun: InterruptedRun | None = None
+    config: TrainingConfig, tracking_uri: str | None, cache: Path | None, begun: InterruptedRun | None = None
 ) -> tuple[TrainingConfig, dict[str, str]]:
     """The configuration completed from the models that it names, and digests of them and the diagnoses by option.
 
@@ -249,7 +252,7 @@ def _with_named_models(
                     add_to_message(error, IF_MOVED.format(option_name(option)))
                 raise
     if not config.diagnoses:
-        named_by = _diagnoses_of(models["start_from"].card) if "start_from" in models else HAM10000.name
+        named_by = _diagnoses_of(models["start_from"].card, cache) if "start_from" in models else HAM10000.name
         config = dataclasses.replace(config, diagnoses=named_by)
     digests = {option: models[option].card.digest if option in models else "none" for option in named}
     digests |= {"diagnoses": config.label_set.digest}
@@ -287,13 +290,21 @@ def _with_named_models(
     return dataclasses.replace(config, **found), digests
 
 
-def _diagnoses_of(card: Card) -> str:
-    """What names a model's label set: its own name, or the file that it was trained with; else the default."""
+def _diagnoses_of(card: Card, cache: Path | None) -> str:
+    """What names a model's label set: its own name, or the file that it was trained with.
+
+    If that file is gone, one that is written from the card into the cache.
+    """
     for source in (card.labels.name, str(card.training.get("diagnoses", ""))):
-        with contextlib.suppress(LesionflowError):  # a file that has moved
+        with contextlib.suppress(LesionflowError):
             if source and read_label_set(source).is_like(card.labels):
                 return source
-    return HAM10000.name
+    content = label_set_yaml(card.labels).encode()
+    file = cache_folder(cache).absolute() / "label_sets" / f"{sha256(content)[:16]}.yaml"
+    with os_errors_as(StoreError, f"{file}: cannot be written", "name another folder with --cache"):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        atomic_write_bytes(file, content)
+    return str(file)
 
 
 def _read_data(config: TrainingConfig, console: Console, cache: Path | None) -> tuple[LabelledImages, Split]:

@@ -24,13 +24,14 @@ from lesionflow.datasets.label_columns import LABEL_COLUMNS, is_missing, is_miss
 from lesionflow.datasets.label_table import read_table, workbook_notes
 from lesionflow.datasets.label_words import LabelWords, unknown_words
 from lesionflow.datasets.raw_labels import fill_lesions
+from lesionflow.diagnoses import LabelSet
 from lesionflow.errors import DataError, counted, first_few, plural
 from lesionflow.evaluation.later_truth import LaterTruth
 from lesionflow.evaluation.leaks import Leak, find_leaks_of_files
 from lesionflow.evaluation.metrics import few_of
 from lesionflow.model.columns import FRAME, LESION, as_written
 from lesionflow.model.prediction import LabelledPredictions
-from lesionflow.model.report_table import ReportTable, label_set_of
+from lesionflow.model.report_table import ReportTable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -124,7 +125,7 @@ def join_truth_of_all(
     weights = None if chances is None else 1 / chances
     found = []
     for each in reports:
-        predictions = _predictions(each, rows, known, lesions)
+        predictions = _predictions(each, rows, known, lesions, words.labels)
         few = few_of(predictions, rows.unit)
         bias = _bias(each, rows.unit, predictions, chances, asked)
         scored, failed = int(each.scored.sum()), int((~each.scored).sum())
@@ -366,10 +367,11 @@ def _lesions(rows: _Rows, known: pd.DataFrame) -> tuple[np.ndarray, list[str]]:
     return table["lesion_id"].to_numpy().astype(str), [] if rows.grouped else warnings
 
 
-def _predictions(report: ReportTable, rows: _Rows, known: pd.DataFrame, lesions: np.ndarray) -> LabelledPredictions:
+def _predictions(
+    report: ReportTable, rows: _Rows, known: pd.DataFrame, lesions: np.ndarray, label_set: LabelSet
+) -> LabelledPredictions:
     members = known["row"].to_numpy(np.int64)
     at = (np.cumsum(report.scored) - 1)[members]  # among the scored images
-    label_set = label_set_of(report)
     return LabelledPredictions(
         probabilities=report.probabilities[at],
         called=report.called[at],

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NEEDED = ("status", "diagnosis", "p_malignant", "malignant", "refer", "model")
+OF_COLUMNS = "report"  # the name of a label set that a report's columns alone tell
 _LONGEST_HEADER = 2**16  # bytes
 _AS_WRITTEN = "give the report as score wrote it"
 _SUM_TOLERANCE = 0.001  # of probabilities with six decimals
@@ -177,7 +178,7 @@ def label_set_of(report: ReportTable) -> LabelSet:
     if not report.malignant_diagnoses:
         raise ReportError(f"{report.file}: too few rows to tell which diagnoses are malignant; give a longer report")
     names = {name: name for name in report.diagnoses}
-    return LabelSet("report", report.diagnoses, names, report.malignant_diagnoses)
+    return LabelSet(OF_COLUMNS, report.diagnoses, names, report.malignant_diagnoses)
 
 
 def _known_set(diagnoses: tuple[str, ...]) -> LabelSet | None:

@@ -26,6 +26,7 @@ from lesionflow.datasets.combined import read_data_sets, split_data_sets
 from lesionflow.datasets.labelled import read_labelled_images
 from lesionflow.datasets.licences import LICENCE
 from lesionflow.datasets.split import split_by_lesion
+from lesionflow.diagnoses import LabelSet
 from lesionflow.errors import RegistryError, UsageError
 from lesionflow.evaluation.model_card import FREE
 from lesionflow.model.card import read_card
@@ -35,6 +36,7 @@ from lesionflow.tracking.resume import CHECKPOINT_FILES, FOLDER
 from lesionflow.training.config import TrainingConfig
 from lesionflow.training.fit import Fitted
 from tests.conftest import PLAIN, error_line, invoke, light_networks, without_pictures, working_in
+from tests.scoring.conftest import write_small_bundle
 
 DAMAGED = (
     ".jpg (damaged: it breaks off within its header); replace the files, or take their rows out of the table; "
@@ -380,31 +382,45 @@ def test_copies_of_images_that_the_weights_were_trained_on_are_found_in_the_meas
     assert folded is not None and "in 9 of the 9 images of --data" in folded.source.warning_of_folds
 
 
+def test_the_diagnoses_of_a_start_whose_file_is_gone_are_those_of_its_card(tmp_path: Path) -> None:
+    full = {"mel": "melanoma", "no": "näevus", "rest": "010"}
+    own = LabelSet("a/b", ("mel", "no", "rest"), full, ("mel",), "mel", {"no": ("nv", "nein")}, ("akiec",), "a clinic")
+    gone = tmp_path / "gone.yaml"
+    write_small_bundle(tmp_path / "start", labels=own, network="cnn", training={"diagnoses": str(gone)})
+    config, digests = _with_named_models(TrainingConfig(start_from=str(tmp_path / "start")), None, tmp_path)
+    assert config.label_set == own and Path(config.diagnoses).is_relative_to(tmp_path)
+    again, same = _with_named_models(config, None, tmp_path)
+    assert again.diagnoses == config.diagnoses and same == digests
+    gone.write_text("names: {mel: melanoma, no: nevus, rest: other}\nmalignant: [mel]\nnot_to_miss: mel")
+    there, _ = _with_named_models(TrainingConfig(start_from=str(tmp_path / "start")), None, tmp_path)
+    assert there.diagnoses == str(gone)  # which may have other words since
+
+
 def test_a_named_model_decides_what_is_not_given_and_an_alias_becomes_the_version(
     trained_store: Path, tmp_path: Path
 ) -> None:
     address = f"sqlite:///{trained_store}/mlflow.db"
     given = TrainingConfig(start_from="models:/lesionflow@champion", teacher="models:/lesionflow/latest")
-    found, _ = _with_named_models(given, address)
+    found, _ = _with_named_models(given, address, None)
     champion = read_card(resolve(found.start_from, tmp_path, address).folder)
     assert all(re.fullmatch(r"models:/lesionflow/\d+", named) for named in (found.start_from, found.teacher))
     assert (found.model, found.image_size) == (champion.network, 32)
     chosen = dataclasses.replace(given, image_size=48, model=champion.network)
-    kept, _ = _with_named_models(chosen, address)
+    kept, _ = _with_named_models(chosen, address, None)
     assert (kept.model, kept.image_size) == (champion.network, 48)
-    pretrained, _ = _with_named_models(TrainingConfig(start_from="pretrained"), None)
+    pretrained, _ = _with_named_models(TrainingConfig(start_from="pretrained"), None, None)
     shipped = read_card(resolve("pretrained", tmp_path, None).folder).height
     assert (pretrained.start_from, pretrained.model, pretrained.image_size) == ("pretrained", "efficientnet", shipped)
     for asked, looks_twice in ((None, True), (True, True), (False, False)):  # None: as the shipped one does
-        told, _ = _with_named_models(TrainingConfig(start_from="pretrained", mirrored=asked), None)  # type: ignore[arg-type]
+        told, _ = _with_named_models(TrainingConfig(start_from="pretrained", mirrored=asked), None, None)  # type: ignore[arg-type]
         assert told.mirrored is looks_twice
     assert found.mirrored is False  # as the champion
     width = champion.training["width"]
     for model in ("all", champion.network):
-        taken, _ = _with_named_models(dataclasses.replace(given, model=model), address)
+        taken, _ = _with_named_models(dataclasses.replace(given, model=model), address, None)
         assert taken.width == width
         with pytest.raises(UsageError, match=rf"has a width of {width}; leave out --width"):
-            _with_named_models(dataclasses.replace(given, model=model, width=4.0), address)
+            _with_named_models(dataclasses.replace(given, model=model, width=4.0), address, None)
 
 
 def test_a_missing_extra_leaves_its_network_out_of_all(

@@ -18,13 +18,15 @@ from lesionflow.evaluation.label_mapping import in_common, onto_common
 from lesionflow.evaluation.measure import metric_values
 from lesionflow.model.card import Calibration, Estimate, read_card
 from lesionflow.model.columns import report_columns
-from lesionflow.model.prediction import LabelledPredictions
+from lesionflow.model.prediction import LabelledPredictions, Row
 from lesionflow.model.pyfunc import output_columns
 from lesionflow.registry.compared_model import ComparedModel
 from lesionflow.registry.gates import reach_verdict
+from lesionflow.scoring.report import ReportLayout
 from tests.conftest import invoke, working_in
-from tests.contenders import answers, write_bundle
+from tests.contenders import NAME, answers, card_of, register, write_bundle
 from tests.scoring.conftest import draw_images, write_small_bundle
+from tests.scoring.write_report import write_report
 
 METRICS = {"validation": {"balanced_accuracy": Estimate(0.7, 0.6, 0.8), "ece": Estimate(0.01, 0.0, 0.02)}}
 
@@ -153,6 +155,33 @@ def test_models_are_compared_on_labelled_images(folder: Path, tmp_path: Path) ->
         "--labels: says what words of --data or --truth mean"
         in invoke("compare", str(seven), str(three), "--labels", str(data)).stderr
     )
+
+
+def test_a_report_has_the_words_and_the_diagnosis_not_to_miss_of_its_models_card(tmp_path: Path) -> None:
+    part, names = HAM10000.part(("bkl", "df", "mel", "nv")), ("sk", "other", "mel", "nev")
+    full = {"sk": "seborrheic keratosis", "other": "other", "mel": "melanoma", "nev": "nevus"}
+    own = LabelSet("clinic", names, full, ("mel",), "mel", aliases={"nev": ("harmless mole",)})
+    fresh: dict[str, Any] = {"prior": (), "calibrations": {"single": Calibration()}, "labels": own}
+    with working_in(tmp_path):
+        said = []
+        for share in (0.6, 0.9):
+            card = card_of(answers(share))
+            some = in_common(answers(share), card, onto_common(HAM10000, part)[0])
+            said.append(dataclasses.replace(some, label_set=own))
+            register(tmp_path / str(share), said[-1], **fresh)
+        pairs = zip(said[0].image_ids, said[0].one_by_one(), said[1].one_by_one(), strict=True)
+        rows = [Row(f"{name}.jpg", first, also=second) for name, first, second in pairs]
+        layout = ReportLayout(f"{NAME}/1", labels=own, also=f"{NAME}/2")
+        write_report(rows, tmp_path / "night.csv", layout, False)
+        words = [full[names[label]].replace("nevus", "harmless mole") for label in said[0].labels]
+        truth = zip(said[0].image_ids, words, said[0].lesion_ids, strict=True)
+        lines = [f"{image}.jpg,{word},{lesion}" for image, word, lesion in truth]
+        Path("labels.csv").write_text("\n".join(["path,diagnosis,lesion_id", *lines]))
+        night = ("--report", "night.csv", "--truth", "labels.csv")
+        shown = invoke("compare", *night)
+        measured = lesionflow.evaluate_report("night.csv", "labels.csv")
+    assert shown.stdout.count("\nmelanoma sensitivity") == 2, shown.output
+    assert measured.truth.predictions.label_set == own and "sensitivity_mel" in measured.metrics
 
 
 def test_where_two_sets_have_no_common_ground_how_to_measure_both_is_said(folder: Path, tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def test_a_night_that_shows_nothing_promotes_nothing(night: tuple[str, ...], con
         (("compare",), "name a model to compare", 2),
         (("promote", NAME, "5", "--truth", "labels.csv"), "give --report and --truth together", 2),
         (("promote", NAME, "5", "--labels", "words.yaml"), "--labels: is about --truth; add --truth FILE", 2),
-        (("compare", NAME, "--labels", "words.yaml"), "--labels: is about --truth; add --truth FILE", 2),
+        (("compare", NAME, "--labels", "words.yaml"), "--labels: says what words of --data or --truth mean", 2),
     ],
 )
 def test_what_is_missing_is_one_line(
