@@ -202,7 +202,8 @@ def _load(run: _Run, opened: Source) -> tuple[ScoringModel, jobs.RunInfo]:
         if not labels.is_like(card.labels):
             raise UsageError(
                 f"--also {config.also}: has the diagnoses of {labels.name}, {run.model} those of "
-                f"{card.labels.name}; give a model with the same ones"
+                f"{card.labels.name}; give a model with the same ones, or compare both on labelled images with "
+                "'lesionflow compare --data'"
             )
     device = "cuda" if config.engine == RAY and config.gpus_per_task else predictor.device
     loaded = ScoringModel(
@@ -224,15 +225,21 @@ def _load(run: _Run, opened: Source) -> tuple[ScoringModel, jobs.RunInfo]:
 
 
 def _tell_terms(run: _Run, info: jobs.RunInfo, model: ScoringModel) -> None:
-    """Print the licences that bind the use of the models, once all options have been checked."""
+    """Print the licences that bind the use of the models, once all options have been checked, and leaks.
+
+    What was trained on one's own images, whose licence is not known, has no terms to be reminded of every night.
+    """
     if run.config.quiet:
         return
     from lesionflow.datasets.licences import FREE
     from lesionflow.evaluation.model_card import licence_of, terms_and_metrics
 
     for label, predictor in zip((info.label, info.also), model.predictors, strict=False):
-        if licence_of(predictor.card) not in ("", FREE):
-            say(f"{label}: {terms_and_metrics(predictor.card)}", console=run.console)
+        card = predictor.card
+        if licence_of(card) not in ("", FREE):
+            say(f"{label}: {terms_and_metrics(card)}", console=run.console)
+        elif card.leaks:
+            say(f"{label}: {'; '.join(card.leaks)}", console=run.console, warning=True)
 
 
 class _Model(NamedTuple):

@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import os
 import resource
 import shutil
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from lesionflow.diagnoses import HAM10000
-from lesionflow.model.card import read_card
+from lesionflow.model.card import read_card, write_card
 from tests.conftest import error_line, invoke
 from tests.scoring.conftest import write_small_bundle
 
@@ -115,6 +116,24 @@ def test_a_report_is_not_overwritten_without_being_told_to(bundle: Path, images:
     assert out.read_text() == "precious"
     assert invoke(*command, "--overwrite").exit_code == 3
     assert len(rows(out)) == 9
+
+
+def test_a_leak_is_told_also_where_no_licence_is_known(images: Path, tmp_path: Path) -> None:
+    leak = "LEAK: mine/1, which training builds on, was TRAINED on lesions in 9 of the 9 images"
+    licence = {"licence": "CC BY 4.0", "demo": False}
+    for name, fields in (
+        ("neither", {"demo": False}),
+        ("leak", {"demo": False, "training": {"warnings": [leak]}}),
+        ("licence", licence),
+        ("both", licence | {"training": {"warnings": [leak]}}),
+    ):
+        model = write_small_bundle(tmp_path / name)
+        write_card(model, dataclasses.replace(read_card(model), data_name="clinic", **fields))
+        done = invoke("score", str(images), "--out", str(tmp_path / f"{name}.csv"), "--model", str(model))
+        told = done.stderr
+        assert told.count("LEAK") == (name in ("leak", "both")) and ("CC BY 4.0" in told) == (
+            name in ("licence", "both")
+        )
 
 
 def test_names_that_would_be_formulas_or_are_no_text(bundle: Path, images: Path, tmp_path: Path) -> None:
