@@ -18,10 +18,12 @@ from lesionflow.datasets.split import (
     DEFAULT_FRACTIONS,
     PARTS,
     Split,
+    check_every_part,
+    check_three_lesions,
     connected,
-    digest_of_parts,
     lesions_and_patients,
     split_by_lesion,
+    split_of_parts,
 )
 from lesionflow.diagnoses import HAM10000, LabelSet, part_of_set
 from lesionflow.errors import DataError, counted, enumerated, first_few
@@ -153,12 +155,16 @@ def _split_sources(
     columns = [table[name] for name in ("data_set", "source") if name in table.columns]
     keys = list(zip(*columns, strict=True)) if columns else [()] * len(table)
     sources = list(dict.fromkeys(keys))
-    if len(sources) == 1:
-        ids, names = table["image_id"], images.label_set.names
-        return split_by_lesion(ids, table["lesion_id"], labels, fractions, seed, patients, names=names, fold=fold)
-    groups = table["lesion_id"]
+    groups, by = table["lesion_id"], "lesion"
     if patients is not None:
-        groups = pd.Series(lesions_and_patients(groups, patients), index=table.index, dtype=str)
+        groups, by = pd.Series(lesions_and_patients(groups, patients), index=table.index, dtype=str), "patient"
+    if len(sources) == 1:
+        if by == "lesion":
+            check_three_lesions(groups, labels, images.label_set.names)
+        split = dataclasses.replace(split_by_lesion(table["image_id"], groups, labels, fractions, seed, fold), by=by)
+        if by == "patient" and not fold:
+            check_every_part(split, labels, images.label_set.names)
+        return split
     part_of: dict[str, str] = {}
     for source in sources:
         free = ~groups.isin(part_of).to_numpy() & ~extra
@@ -166,22 +172,17 @@ def _split_sources(
         few = [dx for dx, group in groups.iloc[members].groupby(labels[members]) if group.nunique() < 3]
         members = members[~np.isin(labels[members], few)]
         if len(members):
-            ids, members_groups = table["image_id"].iloc[members], groups.iloc[members]
-            known = None if patients is None else members_groups.tolist()
-            found = split_by_lesion(
-                ids, members_groups, labels[members], fractions, seed, known, strict=False, fold=fold
-            )
+            ids, own = table["image_id"].iloc[members], groups.iloc[members]
+            found = split_by_lesion(ids, own, labels[members], fractions, seed, fold)
             for part in PARTS:
-                part_of |= dict.fromkeys(members_groups.iloc[found.part(part)], part)
+                part_of |= dict.fromkeys(own.iloc[found.part(part)], part)
     parts = np.array([part_of.get(group, "train") for group in groups])
     if not (parts == "validation").any() or not (parts == "test").any():
         raise DataError(
             "no diagnosis has three lesions in one source of --data; a split needs at least three: name a larger data "
             "set with --data, and small ones with --extra, which only train"
         )
-    train, validation, test = (np.flatnonzero(parts == part) for part in PARTS)
-    by = "lesion" if patients is None else "patient"
-    return Split(train, validation, test, seed, fractions, digest_of_parts(table["image_id"], parts), by)
+    return split_of_parts(table["image_id"], parts, seed, fractions, by)
 
 
 def describe_sources(images: LabelledImages, split: Split) -> list[dict[str, Any]]:

@@ -10,7 +10,6 @@ from typing import TypeVar
 
 import numpy as np
 
-from lesionflow.diagnoses import HAM10000
 from lesionflow.errors import DataError, UsageError, counted, first_few
 
 PARTS = ("train", "validation", "test")
@@ -49,34 +48,26 @@ def split_by_lesion(
     labels: np.ndarray,
     fractions: tuple[float, float, float] = DEFAULT_FRACTIONS,
     seed: int = 0,
-    patient_ids: Sequence[str] | None = None,
-    *,
-    strict: bool = True,
-    names: Sequence[str] = HAM10000.names,
     fold: tuple[int, int] | None = None,
 ) -> Split:
-    """Split images into train, validation and test so that each lesion and patient is in one part.
+    """Split images into train, validation and test so that each lesion is in one part.
 
     Lesions of a diagnosis are ordered by the SHA-256 of seed and lesion id and cut by number, so the result depends on
     nothing but the data and the seed: no random generator whose stream another version or machine could change, no
-    order of rows. Patients are cut likewise, each as the diagnosis of its lesions that the fewest patients have.
+    order of rows. So are larger groups, each as the diagnosis of its images that the fewest groups have.
 
     Parameters
     ----------
-    image_ids, lesion_ids : sequence of str
-        Of each image; a lesion has one diagnosis.
+    image_ids : sequence of str
+        Of each image.
+    lesion_ids : sequence of str
+        Of each image, or what `lesions_and_patients` gives for them.
     labels : (images,) int64
-        Indices into `names`.
+        The diagnoses, as numbers.
     fractions : (float, float, float)
-        Shares of lesions, or patients, in `PARTS`.
+        Shares of lesions in `PARTS`.
     seed : int
         Another seed, another split.
-    patient_ids : sequence of str, optional
-        One for each image, empty if the patient is unknown: its lesion then counts as a patient.
-    strict : bool
-        Whether a diagnosis that a part of the split by patient lacks is an error.
-    names : sequence of str
-        The diagnoses' names, for messages.
     fold : (int, int), optional
         The index of a fold and how many there are: its lesions are the test part, whatever the share of that. Over all
         folds each lesion is in the test part once.
@@ -90,28 +81,16 @@ def split_by_lesion(
     ------
     UsageError
         For fractions that do not add up to 1.
-    DataError
-        Where a diagnosis has fewer than three lesions, or patients.
     """
     if min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
         raise UsageError(f"split fractions {fractions} have to be above 0 and add up to 1; change them")
-    groups = list(lesion_ids)
-    by = "lesion"
-    if patient_ids is not None and any(patient_ids):
-        groups, by = lesions_and_patients(lesion_ids, patient_ids), "patient"
-    label_of = _rarest_labels(groups, labels)
+    label_of = _rarest_labels(lesion_ids, labels)
     part_of: dict[str, str] = {}
     for label in sorted(set(label_of.values())):
         members = sorted(
-            (group for group, of in label_of.items() if of == label),
-            key=lambda group: hashlib.sha256(f"{seed}\t{group}".encode()).digest(),
+            (lesion for lesion, of in label_of.items() if of == label),
+            key=lambda lesion: hashlib.sha256(f"{seed}\t{lesion}".encode()).digest(),
         )
-        if len(members) < 3 and by == "lesion":
-            raise DataError(
-                f"{names[label]} has {counted(len(members), 'lesion')}; a split needs at least three of each "
-                f"diagnosis: add images of more lesions, give those of {names[label]} with --extra, which only train, "
-                "or choose a label set without it (--diagnoses)"
-            )
         validation, test = (max(1, round(fraction * len(members))) for fraction in fractions[1:])
         if fold:
             first, end = (round(edge * len(members) / fold[1]) for edge in (fold[0], fold[0] + 1))
@@ -123,15 +102,18 @@ def split_by_lesion(
         part_of |= dict.fromkeys(members[test : test + validation], "validation")
         part_of |= dict.fromkeys(members[test + validation :], "train")
 
-    parts = np.array([part_of[group] for group in groups])  # (images,)
-    train, validation_images, test_images = (np.flatnonzero(parts == part) for part in PARTS)
-    split = Split(train, validation_images, test_images, seed, fractions, digest_of_parts(image_ids, parts), by)
-    if by == "patient" and strict and not fold:
-        _check_diagnoses(split, labels, names)
-    return split
+    return split_of_parts(image_ids, np.array([part_of[lesion] for lesion in lesion_ids]), seed, fractions)
 
 
-def digest_of_parts(image_ids: Sequence[str], parts: np.ndarray) -> str:
+def split_of_parts(
+    image_ids: Sequence[str], parts: np.ndarray, seed: int, fractions: tuple[float, float, float], by: str = "lesion"
+) -> Split:
+    """The split with each image in the given part, (images,) of `PARTS`."""
+    train, validation, test = (np.flatnonzero(parts == part) for part in PARTS)
+    return Split(train, validation, test, seed, fractions, _digest(image_ids, parts), by)
+
+
+def _digest(image_ids: Sequence[str], parts: np.ndarray) -> str:
     """Digest of the split, independent of the order of rows."""
     digest = hashlib.sha256()
     for image_id, part in sorted(zip(image_ids, parts.tolist(), strict=True)):
@@ -182,7 +164,19 @@ def _rarest_labels(groups: Sequence[str], labels: np.ndarray) -> dict[str, int]:
     return {group: label_of[group] for group in sorted(label_of)}
 
 
-def _check_diagnoses(split: Split, labels: np.ndarray, names: Sequence[str]) -> None:
+def check_three_lesions(lesion_ids: Sequence[str], labels: np.ndarray, names: Sequence[str]) -> None:
+    """Raise `DataError` for a diagnosis, whose index into `names` is its label, with too few lesions for a split."""
+    counts = Counter(label for _, label in set(zip(lesion_ids, labels.tolist(), strict=True)))
+    for label, lesions in sorted(counts.items()):
+        if lesions < 3:
+            raise DataError(
+                f"{names[label]} has {counted(lesions, 'lesion')}; a split needs at least three of each diagnosis: add "
+                f"images of more lesions, give those of {names[label]} with --extra, which only train, or choose a "
+                "label set without it (--diagnoses)"
+            )
+
+
+def check_every_part(split: Split, labels: np.ndarray, names: Sequence[str]) -> None:
     """Raise `DataError` where a part of a split by patient lacks a diagnosis."""
     missing = [
         f"{names[label]} in {part}"

@@ -367,6 +367,15 @@ def test_a_source_with_few_lesions_of_a_diagnosis_trains_with_them(tmp_path: Pat
     assert found["m0"] == "train"
 
 
+def test_one_data_set_with_too_few_lesions_or_patients_of_a_diagnosis_is_refused(tmp_path: Path) -> None:
+    rows = [row for row in many("a", 0) if row[2] != "mel" or row[1] in ("aL4", "aL11")]
+    for told, number in ("mel has 2 lesions; a split needs", 0), ("no mel in .*; a split needs at least three pat", 1):
+        with_patients: list[Row] = [(*row[:4], {"patient_id": "P" * number + row[1] * number}) for row in rows]
+        images = read_data_sets([str(write_set(tmp_path / str(number), with_patients))], cache=tmp_path)
+        with pytest.raises(DataError, match=told):
+            split_data_sets(images, FRACTIONS, 0)
+
+
 def of_patients(prefix: str, first: int) -> list[Row]:
     """Forty patients with one to three lesions each, of several diagnoses, from two sources."""
     rows = many(prefix, first, lesions=8)

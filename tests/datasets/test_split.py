@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from lesionflow.datasets.split import PARTS, split_by_lesion
+from lesionflow.datasets.split import (
+    PARTS,
+    check_every_part,
+    check_three_lesions,
+    lesions_and_patients,
+    split_by_lesion,
+)
 from lesionflow.diagnoses import HAM10000
 from lesionflow.errors import DataError, UsageError
 
@@ -72,9 +78,9 @@ def test_refuses_fractions_that_do_not_add_up() -> None:
 
 
 def test_refuses_a_diagnosis_with_too_few_lesions() -> None:
-    image_ids, lesion_ids, labels = ["a", "b", "c", "d", "e"], ["1", "2", "3", "4", "5"], np.array([0, 0, 0, 1, 1])
+    lesion_ids, labels = ["1", "2", "3", "4", "4", "5"], np.array([0, 0, 0, 1, 1, 1])
     with pytest.raises(DataError, match=r"bcc has 2 lesions; .*at least three of each diagnosis: .*bcc with --extra"):
-        split_by_lesion(image_ids, lesion_ids, labels)
+        check_three_lesions(lesion_ids, labels, HAM10000.names)
 
 
 def with_patients(seed: int = 0) -> tuple[list[str], list[str], list[str], np.ndarray]:
@@ -88,8 +94,8 @@ def with_patients(seed: int = 0) -> tuple[list[str], list[str], list[str], np.nd
 @pytest.mark.parametrize("seed", range(10))
 def test_no_patient_stands_on_two_sides_and_every_part_has_every_diagnosis(seed: int) -> None:
     image_ids, lesion_ids, patient_ids, labels = with_patients(seed)
-    split = split_by_lesion(image_ids, lesion_ids, labels, seed=seed, patient_ids=patient_ids)
-    assert split.by == "patient"
+    split = split_by_lesion(image_ids, lesions_and_patients(lesion_ids, patient_ids), labels, seed=seed)
+    check_every_part(split, labels, HAM10000.names)
     for ids in (lesion_ids, patient_ids):
         sides = [{ids[i] for i in split.part(part)} for part in PARTS]
         assert not (sides[0] & sides[1] or sides[0] & sides[2] or sides[1] & sides[2])
@@ -98,22 +104,15 @@ def test_no_patient_stands_on_two_sides_and_every_part_has_every_diagnosis(seed:
     assert 0.1 < len(split.test) / len(labels) < 0.25
     order = np.random.default_rng(1).permutation(len(image_ids))
     images, lesions, patients = ([ids[i] for i in order] for ids in (image_ids, lesion_ids, patient_ids))
-    again = split_by_lesion(images, lesions, labels[order], seed=seed, patient_ids=patients)
+    again = split_by_lesion(images, lesions_and_patients(lesions, patients), labels[order], seed=seed)
     assert again.digest == split.digest
-
-
-def test_without_patients_it_is_the_split_by_lesion() -> None:
-    image_ids, lesion_ids, labels = made_up()
-    by_lesion = split_by_lesion(image_ids, lesion_ids, labels)
-    unknown = split_by_lesion(image_ids, lesion_ids, labels, patient_ids=[""] * len(image_ids))
-    assert unknown.digest == by_lesion.digest and unknown.by == "lesion"
 
 
 def test_a_lesion_of_two_patients_keeps_both_together() -> None:
     image_ids = [f"I{number}" for number in range(40)]
     lesion_ids = [f"L{number // 2}" for number in range(40)]
     patient_ids = [f"P{number}" for number in range(40)]  # each lesion is said to be of two patients
-    split = split_by_lesion(image_ids, lesion_ids, np.zeros(40, np.int64), patient_ids=patient_ids)
+    split = split_by_lesion(image_ids, lesions_and_patients(lesion_ids, patient_ids), np.zeros(40, np.int64))
     for part in PARTS:
         members = split.part(part).tolist()
         assert all(member ^ 1 in members for member in members)
@@ -123,20 +122,21 @@ def test_refuses_a_diagnosis_of_too_few_patients() -> None:
     ids = [f"{number}" for number in range(30)]
     patients = ["one", "one", "two"] + [f"P{number}" for number in range(27)]
     labels = np.array([4, 4, 4] + [5] * 27)
+    split = split_by_lesion(ids, lesions_and_patients(ids, patients), labels)
     with pytest.raises(DataError, match=r"no mel in .*at least three patients.*: add images"):
-        split_by_lesion(ids, ids, labels, patient_ids=patients)
+        check_every_part(split, labels, HAM10000.names)
 
 
 @pytest.mark.parametrize("folds", [3, 5, 20])
 @pytest.mark.parametrize("patients", [False, True])
 def test_over_all_folds_each_lesion_is_in_the_test_part_once(folds: int, patients: bool) -> None:
     image_ids, lesion_ids, labels = made_up()
-    patient_ids = [f"P{int(lesion[1:]) // 2}" for lesion in lesion_ids] if patients else None
-    shares = (0.85 - 1 / folds, 0.15, 1 / folds)
-    groups = patient_ids or lesion_ids
+    shares, groups = (0.85 - 1 / folds, 0.15, 1 / folds), lesion_ids
+    if patients:
+        groups = lesions_and_patients(lesion_ids, [f"P{int(lesion[1:]) // 2}" for lesion in lesion_ids])
     tested: list[int] = []
     for fold in range(folds):
-        split = split_by_lesion(image_ids, lesion_ids, labels, shares, patient_ids=patient_ids, fold=(fold, folds))
+        split = split_by_lesion(image_ids, groups, labels, shares, fold=(fold, folds))
         sides = [{groups[i] for i in split.part(part)} for part in PARTS]
         assert not (sides[0] & sides[1] or sides[0] & sides[2] or sides[1] & sides[2])
         assert set(labels[split.train]) == set(labels[split.validation]) == set(range(len(HAM10000.names)))
