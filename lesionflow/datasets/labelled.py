@@ -49,7 +49,7 @@ from lesionflow.datasets.label_table import (
 )
 from lesionflow.datasets.label_words import LabelWords, read_label_words
 from lesionflow.datasets.licences import FREE, LICENCE, holds_ham10000
-from lesionflow.datasets.published import find_layout, read_published
+from lesionflow.datasets.published import find_published, read_published
 from lesionflow.datasets.raw_labels import RawLabels, complete
 from lesionflow.diagnoses import HAM10000, LabelSet
 from lesionflow.errors import DataError, counted, enumerated, first_few, os_errors_as
@@ -130,7 +130,7 @@ def read_labelled_images(
     source : path
         A HAM10000 folder; a table of paths and diagnoses; a folder with one for each diagnosis; a Hugging Face image
         folder; what isic-cli downloads; the ground truth of ISIC 2018 Task 3 or ISIC 2019; a data set of
-        `published.LAYOUTS`; a zip archive of any of these; or `demo`, the built-in synthetic set.
+        `published.PUBLISHED_TABLES`; a zip archive of any of these; or `demo`, the built-in synthetic set.
     cache : Path, optional
         Folder in which the demo set is kept.
     labels : path, optional
@@ -333,7 +333,7 @@ def _read_raw_labels(path: Path, words: LabelWords) -> RawLabels:
     for file in (find_milk10k(path), path / METADATA, table):
         if file is not None and is_isic_download(file):
             return read_isic_download(file)
-    if found := find_layout(path):
+    if found := find_published(path):
         return read_published(*found, root=path.parent if path.is_file() else path)
     if path.is_file():
         return read_labelled_table(path, words)

@@ -135,7 +135,7 @@ _ISIC_2024 = PublishedTable(
     photographs=True,
     prepare=_benign_or_malignant("target"),
 )
-LAYOUTS = (
+PUBLISHED_TABLES = (
     PublishedTable(
         "ISIC 2016",
         "ISIC 2016 challenge, part 3; Gutman et al. 2016, arXiv:1605.01397; https://challenge.isic-archive.com/data/#2016",
@@ -251,17 +251,17 @@ PH2_TEXT = "PH2_dataset.txt"
 _PH2_NUMBERS = {"0": "common nevus", "1": "atypical nevus", "2": "melanoma"}
 
 
-def find_layout(path: Path) -> tuple[PublishedTable, Path] | None:
-    """The layout and table of a published data set, given its folder or table; None if it is not one.
+def find_published(path: Path) -> tuple[PublishedTable, Path] | None:
+    """How to read a published data set, given its folder or table; None if it is not one.
 
     Raises `DataError` where several tables in a folder are such.
     """
-    found = [(layout, file) for file in _tables(path) if (layout := _layout_of(file))]
+    found = [(published, file) for file in _tables(path) if (published := _published_as(file))]
     if len(found) > 1 and len({file.with_suffix("") for _, file in found}) == 1:
         _check_same_words(found[0], found[1])
         found = found[:1]  # the same table as text and as a workbook
     if len(found) > 1:
-        told = first_few([f"{file} ({layout.name})" for layout, file in found])
+        told = first_few([f"{file} ({published.name})" for published, file in found])
         raise DataError(f"{path}: {len(found)} tables of labels; give one of them: {told}")
     return found[0] if found else None
 
@@ -281,46 +281,46 @@ def _some(folder: Path) -> list[Path]:
     return [folder / name for name in names if name.lower().endswith(TABLE_SUFFIXES)]
 
 
-def _layout_of(file: Path) -> PublishedTable | None:
+def _published_as(file: Path) -> PublishedTable | None:
     if file.name == PH2_TEXT:
-        return next(layout for layout in LAYOUTS if layout.name == "PH2")
+        return next(published for published in PUBLISHED_TABLES if published.name == "PH2")
     header = {name.lower() for name in read_header(file)}
-    return next((layout for layout in LAYOUTS if layout.needs <= header), None)
+    return next((published for published in PUBLISHED_TABLES if published.needs <= header), None)
 
 
-def read_published(layout: PublishedTable, file: Path, root: Path) -> RawLabels:
+def read_published(published: PublishedTable, file: Path, root: Path) -> RawLabels:
     """Read a published data set; root: the folder with table and images. Raises `DataError` if the table is damaged."""
-    table = _read_prepared(layout, file)
-    table["image_id"] = [Path(name.replace("\\", "/")).name for name in table[layout.image]]
-    if layout.other_name in table.columns:
-        table["other_name"] = table[layout.other_name]
-    words = archive_words(table, layout.words)
-    table["lesion_id"] = table[layout.lesion] if layout.lesion in table.columns else ""
-    table["patient_id"] = table[layout.patient] if layout.patient in table.columns else ""
-    table["sex"] = first_known(table, (layout.sex,))
-    table["age"] = table[layout.age] if layout.age in table.columns else ""
-    table["localization"] = first_known(table, (layout.localization,)).str.lower()
-    warnings = (f"{layout.name}: {NOT_DERMOSCOPIC}",) if layout.photographs else ()
+    table = _read_prepared(published, file)
+    table["image_id"] = [Path(name.replace("\\", "/")).name for name in table[published.image]]
+    if published.other_name in table.columns:
+        table["other_name"] = table[published.other_name]
+    words = archive_words(table, published.words)
+    table["lesion_id"] = table[published.lesion] if published.lesion in table.columns else ""
+    table["patient_id"] = table[published.patient] if published.patient in table.columns else ""
+    table["sex"] = first_known(table, (published.sex,))
+    table["age"] = table[published.age] if published.age in table.columns else ""
+    table["localization"] = first_known(table, (published.localization,)).str.lower()
+    warnings = (f"{published.name}: {NOT_DERMOSCOPIC}",) if published.photographs else ()
     images: Path | None = root
     if container := _hdf5(file, table["image_id"].iloc[0]):
         table["path"] = [os.path.join(container, image_id) for image_id in table["image_id"]]
         images = None
-    elif any("/" in name.replace("\\", "/") for name in table[layout.image]):
-        table = _with_paths(table, layout, root, file)
+    elif any("/" in name.replace("\\", "/") for name in table[published.image]):
+        table = _with_paths(table, published, root, file)
         images = None
     return RawLabels(
-        file, table, words, images, HIERARCHY, strict=False, incomplete=layout.incomplete, takes=layout.takes,
-        others=layout.others, warnings=warnings,
+        file, table, words, images, HIERARCHY, strict=False, incomplete=published.incomplete, takes=published.takes,
+        others=published.others, warnings=warnings,
     )  # fmt: skip
 
 
-def _read_prepared(layout: PublishedTable, file: Path) -> pd.DataFrame:
+def _read_prepared(published: PublishedTable, file: Path) -> pd.DataFrame:
     """The table with all that belongs to it, prepared. Raises `DataError`."""
     if file.name == PH2_TEXT:
         return _read_ph2_text(file)
-    table = _joined(lowered(read_table(file, layout.columns)), layout, file)
+    table = _joined(lowered(read_table(file, published.columns)), published, file)
     try:
-        return layout.prepare(table) if layout.prepare else table
+        return published.prepare(table) if published.prepare else table
     except DataError as error:
         raise DataError(f"{file}: {error}") from error
 
@@ -328,9 +328,9 @@ def _read_prepared(layout: PublishedTable, file: Path) -> pd.DataFrame:
 def _check_same_words(one: tuple[PublishedTable, Path], other: tuple[PublishedTable, Path]) -> None:
     """Raise `DataError` where two tables of the same images tell different diagnoses."""
     told: list[dict[str, tuple[str, ...]]] = []
-    for layout, file in (one, other):
-        table = _read_prepared(layout, file)
-        columns = [table[name] for name in (layout.image, *layout.words) if name in table.columns]
+    for published, file in (one, other):
+        table = _read_prepared(published, file)
+        columns = [table[name] for name in (published.image, *published.words) if name in table.columns]
         told.append({name: tuple(words) for name, *words in zip(*columns, strict=True)})
     if differing := sorted(name for name, words in told[0].items() if told[1].get(name, words) != words):
         raise DataError(
@@ -339,19 +339,19 @@ def _check_same_words(one: tuple[PublishedTable, Path], other: tuple[PublishedTa
         )
 
 
-def _joined(table: pd.DataFrame, layout: PublishedTable, file: Path) -> pd.DataFrame:
+def _joined(table: pd.DataFrame, published: PublishedTable, file: Path) -> pd.DataFrame:
     """The table with the columns of those beside it."""
-    for ending in layout.beside[1:]:
-        start = file.name.removesuffix(layout.beside[0])
+    for ending in published.beside[1:]:
+        start = file.name.removesuffix(published.beside[0])
         further = file.parent / (start + ending.format(start))
         if further.is_file():
-            columns = lowered(read_table(further, layout.columns))
+            columns = lowered(read_table(further, published.columns))
             for each in (table, columns):
-                each[layout.image] = without_endings(each[layout.image])
-            check_same_images(table[layout.image], columns[layout.image], further)
-            columns = columns.drop_duplicates(layout.image)
-            new = [layout.image, *(name for name in columns if name not in table.columns)]
-            table = table.merge(columns[new], how="left", on=layout.image).fillna("")
+                each[published.image] = without_endings(each[published.image])
+            check_same_images(table[published.image], columns[published.image], further)
+            columns = columns.drop_duplicates(published.image)
+            new = [published.image, *(name for name in columns if name not in table.columns)]
+            table = table.merge(columns[new], how="left", on=published.image).fillna("")
     return table
 
 
@@ -363,9 +363,9 @@ def _hdf5(table: Path, first: str) -> Path | None:
     return next((file for file in files if file.stem == name or is_member(file / first)), None)
 
 
-def _with_paths(table: pd.DataFrame, layout: PublishedTable, root: Path, file: Path) -> pd.DataFrame:
+def _with_paths(table: pd.DataFrame, published: PublishedTable, root: Path, file: Path) -> pd.DataFrame:
     """Paths from names with folders, which count from the folder `images` or the table's."""
-    names = [name.replace("\\", "/") for name in table[layout.image]]
+    names = [name.replace("\\", "/") for name in table[published.image]]
     folders = [folder for base in (root, file.parent, file.parent.parent) for folder in (base / "images", base)]
     base = max(folders, key=lambda folder: sum((folder / name).is_file() for name in names[:20]))
     table["path"] = [str(base / name) for name in names]

@@ -98,14 +98,14 @@ def row_values(
     carried: Sequence[str] = (),
     labels: LabelSet = HAM10000,
     also: str = "",
-    text: Callable[[str], str] = utf8,
-    lacking: str | None = None,
+    in_csv: bool = False,
 ) -> Callable[[Row], tuple[Value, ...]]:
     """Return the function that takes the values of the columns from a row; numbers are as computed.
 
-    also: the name of a second model, where one was asked; text: how text other than words of ours is written; lacking:
-    what stands where an image has no value.
+    also: the name of a second model, where one was asked; in_csv: whether text other than words of ours is made safe
+    for a CSV file, and what an image has no value of is empty there.
     """
+    text, lacking = (csv_text, "") if in_csv else (utf8, None)
     names = labels.names
     # Two for each rank; the last requested rank determines their number.
     tops = [f"top{rank}_{what}" for rank in range(1, len(names) + 1) for what in ("diagnosis", "probability")]

@@ -125,7 +125,7 @@ class _Csv(_Text):
     def __init__(self, options: ReportLayout):
         def values_of(columns: tuple[str, ...]) -> Callable[[Row], tuple[Value, ...]]:
             return row_values(
-                columns, options.model, options.carried_columns, options.labels, options.also, csv_text, lacking=""
+                columns, options.model, options.carried_columns, options.labels, options.also, in_csv=True
             )
 
         columns = _columns_of(options)

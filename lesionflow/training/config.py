@@ -6,6 +6,7 @@ The command line and MLflow's parameters are made from its fields. `docs/experim
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -244,9 +245,9 @@ class TrainingConfig(Config):
         if self.folds and self.validation_fraction + 1 / self.folds > 0.9:
             raise UsageError("--folds and --validation-fraction leave less than a tenth for training; make one smaller")
 
-    @property
+    @functools.cached_property
     def label_set(self) -> LabelSet:
-        """The label set of `diagnoses`."""
+        """The label set of `diagnoses`, as its file is when it is first asked for."""
         return read_label_set(self.diagnoses or HAM10000.name)
 
     @property

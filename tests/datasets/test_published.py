@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from lesionflow.datasets.labelled import LabelledImages, decided_words, read_labelled_images
-from lesionflow.datasets.published import LAYOUTS, NOT_DERMOSCOPIC
+from lesionflow.datasets.published import NOT_DERMOSCOPIC, PUBLISHED_TABLES
 from lesionflow.diagnoses import BINARY
 from lesionflow.errors import DataError
 from lesionflow.images.decode import decode
@@ -461,10 +461,10 @@ def test_of_several_tables_one_has_to_be_named(tmp_path: Path) -> None:
 
 
 def test_every_layout_names_its_source_and_reads_what_it_needs() -> None:
-    assert len({layout.needs for layout in LAYOUTS}) == len(LAYOUTS)
-    for layout in LAYOUTS:
-        assert any(sign in layout.source for sign in ("doi:", "http", "arXiv"))
-        assert layout.needs <= layout.columns and all(name == name.lower() for name in layout.columns)
+    assert len({published.needs for published in PUBLISHED_TABLES}) == len(PUBLISHED_TABLES)
+    for published in PUBLISHED_TABLES:
+        assert any(sign in published.source for sign in ("doi:", "http", "arXiv"))
+        assert published.needs <= published.columns and all(name == name.lower() for name in published.columns)
 
 
 @pytest.fixture
