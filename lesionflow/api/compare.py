@@ -46,7 +46,7 @@ class Comparison:
     # label -> of a model of other diagnoses; of every model that is compared on given images
     common_grounds: dict[str, CommonGround] = field(default_factory=dict)
     identical: list[str] = field(default_factory=list)  # labels of copies of the first, by their digest
-    images: str = "validation"  # what the differences are measured on
+    measured_on: str = "validation"  # or the name of given images
     notes: list[str] = field(default_factory=list)  # on given images: those that trained a model, and what is left out
 
 
@@ -166,7 +166,7 @@ def _compare_on(
         ]  # fmt: skip
         notes += [told for each in opened for told in each.images.warnings]
         said = [predict_part(each.predictor, each.decoded(cache, status))[1] for each in opened]
-    comparison = Comparison(tuple(found), images=opened[0].images.name, notes=[*dict.fromkeys(notes)])
+    comparison = Comparison(tuple(found), measured_on=opened[0].images.name, notes=[*dict.fromkeys(notes)])
     for other, answers, on_data in zip(found[1:], said[1:], opened[1:], strict=True):
         if other.card.digest == found[0].card.digest:
             comparison.identical.append(other.label)

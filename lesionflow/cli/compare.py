@@ -148,7 +148,7 @@ def _print_comparison(comparison: Comparison, parts: tuple[str, ...], console: C
             click.echo(f"The metrics of {label} cannot be compared with the others: {why}.")
         click.echo()
     for label, differences in comparison.differences.items():
-        title, labels = f"{label} minus {models[0].label}, {comparison.images}", models[0].card.labels
+        title, labels = f"{label} minus {models[0].label}, {comparison.measured_on}", models[0].card.labels
         ground = comparison.common_grounds.get(label)
         if ground:
             title, labels = f"{title}, {_on(ground)}", ground.labels
@@ -170,7 +170,7 @@ def _comparison_as_json(comparison: Comparison, parts: tuple[str, ...]) -> dict[
     """Everything by name, for `strict_json`."""
     return {
         "first": comparison.models[0].label,
-        "images": comparison.images,
+        "measured_on": comparison.measured_on,
         "notes": comparison.notes,
         "models": [_described(model, parts) for model in comparison.models],
         "differences": comparison.differences,

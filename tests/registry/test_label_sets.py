@@ -12,12 +12,16 @@ import pandas as pd
 import pytest
 
 import lesionflow
+from lesionflow.datasets import labelled
+from lesionflow.datasets.combined import read_data_sets, split_data_sets
 from lesionflow.diagnoses import BINARY, HAM10000, ISIC2019, LabelSet
 from lesionflow.errors import UsageError
 from lesionflow.evaluation.label_mapping import in_common, onto_common
+from lesionflow.evaluation.leaks import digests_of_model, trained_on
 from lesionflow.evaluation.measure import metric_values
-from lesionflow.model.card import Calibration, Estimate, read_card
+from lesionflow.model.card import TRAINED_ON_FILE, Calibration, Estimate, read_card
 from lesionflow.model.columns import report_columns
+from lesionflow.model.files import write_arrays
 from lesionflow.model.prediction import LabelledPredictions, Row
 from lesionflow.model.pyfunc import output_columns
 from lesionflow.registry.compared_model import ComparedModel
@@ -135,7 +139,7 @@ def test_models_are_compared_on_labelled_images(folder: Path, tmp_path: Path) ->
     (tmp_path / "labels.csv").write_text("\n".join(["path,diagnosis,lesion_id", *rows]))
     seven, data = folder / "ham10000", tmp_path / "labels.csv"
     found = lesionflow.compare([seven, three], data=data, cache=tmp_path / "cache")
-    assert not found.not_comparable and found.images == "labels.csv"
+    assert not found.not_comparable and found.measured_on == "labels.csv"
     ((label, ground),) = found.common_grounds.items()
     assert (ground.images, ground.left_out) == (25, 35)
     assert len([note for note in found.notes if "does not say which lesions trained it" in note]) == 2
@@ -211,3 +215,30 @@ def test_to_force_a_model_of_other_diagnoses_is_warned_of(folder: Path, tmp_path
             assert invoke("register", str(folder / labels.name), "--registered-model", "two").exit_code == 0
         forced = invoke("promote", "two", "2", "--force", "--reason", "eight diagnoses from now on")
         assert "the champion until now, has other diagnoses" in forced.stderr
+
+
+def test_of_data_that_trained_a_model_its_test_part_counts_and_images_that_trained_either_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    part, cache = HAM10000.part(("bkl", "mel", "nv")), tmp_path / "cache"
+    drawn = sorted(draw_images(tmp_path / "images", 120).iterdir())
+    rows = [f"{image},{HAM10000.names[index % 7]},L{index}" for index, image in enumerate(drawn)]
+    data = tmp_path / "labels.csv"
+    data.write_text("\n".join(["path,diagnosis,lesion_id", *rows]))
+    images = read_data_sets([str(data)], label_set=part)
+    split = split_data_sets(images)
+    three = write_small_bundle(tmp_path / "three", seed=1, labels=part)
+    card = dataclasses.replace(read_card(three), data_digest=images.digest, split_digest=split.digest)
+    write_arrays(three, card, TRAINED_ON_FILE, digests_of_model(images.table, split, []))
+    seven = write_small_bundle(tmp_path / "seven")
+    write_arrays(seven, read_card(seven), TRAINED_ON_FILE, trained_on(images.table, split.test[:2]))
+    found = lesionflow.compare([seven, three], data=data, cache=cache)
+    (ground,) = found.common_grounds.values()
+    assert ground.images == len(split.test) and ground.left_out == 120 - len(images.table)
+    leak, trained = found.notes[:2]
+    assert leak.startswith("LEAK") and f"in 2 of these {len(split.test)} images" in leak
+    assert trained.endswith("was trained on these data: only the images of its test part count")
+    monkeypatch.setattr(labelled, "DEMO_IMAGES", 100)
+    # The demo set has other images under the same ids for other diagnoses.
+    (why,) = lesionflow.compare([seven, three], data="demo", cache=cache).not_comparable.values()
+    assert "no image of bkl, mel, nv is there for both" in why
