@@ -31,6 +31,7 @@ EXCEPT = {
     ("tensorflow", "training/devices.py"),
     ("tensorflow", "training/export/onnx.py"),
     ("tensorflow", "training/export/whole_network.py"),
+    ("tensorflow", "training/optimizer.py"),
 }  # what is asked of each backend in its own way
 LAZY = {
     "keras", "mlflow", "pandas", "sklearn", "scipy", "onnx", "onnxruntime", "matplotlib", "tensorflow", "torch",

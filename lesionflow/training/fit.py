@@ -26,6 +26,7 @@ from lesionflow.training.imagenet import PUBLISHED
 from lesionflow.training.networks import build_network, freeze_early_stages, set_stem_to_components
 from lesionflow.training.normalisation import AdaptNormalisation, NormalisationPass
 from lesionflow.training.objective import BalancedAccuracy, Consistency, build_loss
+from lesionflow.training.optimizer import build_optimizer
 from lesionflow.training.pixel_store import PixelStore
 from lesionflow.training.warm_start import STATISTICS_OF, Start, start_from
 
@@ -69,12 +70,6 @@ def check_finite(epoch: int, metrics: Mapping[str, float]) -> None:
             f"the loss is no longer a number in epoch {epoch}; train again with a lower --learning-rate, or with "
             "--precision float32"
         )
-
-
-WARM_UP_SHARE = 0.05  # of all steps
-# The average of the weights reaches back over a seventh of all steps at most: in a short training, an average as long
-# as that of a long one would still remember the random weights of the start.
-AVERAGED_SHARE = 1 / 7
 
 
 @dataclass(frozen=True)
@@ -208,7 +203,7 @@ def _compile(learner: keras.Model, config: TrainingConfig, labels: np.ndarray, c
     """Labels: of the training part, (images,) int64; steps: of an epoch."""
     positive = positive_shares(labels, config.balance, classes)
     learner.compile(
-        optimizer=_optimizer(config, steps * config.epochs),
+        optimizer=build_optimizer(config, steps * config.epochs),
         loss=build_loss(config.loss, config.label_smoothing, positive),
         weighted_metrics=[
             keras.metrics.CategoricalAccuracy(name="accuracy"),
@@ -309,20 +304,3 @@ def _epoch_result(epoch: int, logs: dict[str, float]) -> EpochResult:
     }
     check_finite(epoch + 1, metrics)
     return EpochResult(epoch + 1, **metrics)
-
-
-def _optimizer(config: TrainingConfig, steps: int) -> keras.optimizers.Optimizer:
-    warm_up = max(1, round(WARM_UP_SHARE * steps))
-    schedule = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=config.learning_rate / 100,
-        warmup_target=config.learning_rate,
-        warmup_steps=warm_up,
-        decay_steps=max(1, steps - warm_up),
-    )
-    averaging = min(config.averaging, max(0.0, 1 - 1 / max(1.0, AVERAGED_SHARE * steps)))
-    optimizer = keras.optimizers.AdamW(
-        schedule, weight_decay=config.weight_decay, use_ema=config.averaging > 0, ema_momentum=averaging
-    )
-    # Only decay multiplied weights; pulling scales and offsets to zero only harms (arXiv:1812.01187).
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    return optimizer
