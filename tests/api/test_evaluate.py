@@ -232,6 +232,7 @@ def test_lesions_are_measured_in_place_of_images(bundle: Path, demo_folder: Path
     values = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert values["images"] == values["lesions"] == len(lesions) < 150
     assert values["unit"] == "lesions" and values["images_pooled"] == 150
+    assert values["shift"] is None  # from the training images, which these are
     assert f"{len(lesions)} lesions, 150 images pooled" in grouped.stdout
     assert not any("images of" in warning for warning in values["warnings"])
     page = (tmp_path / "out" / "report.html").read_text()
