@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
     from matplotlib.figure import Figure
+    from PIL import Image
 
 
 def render(template: str, **values: Any) -> str:
@@ -94,9 +95,29 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "
 
 def picture(figure: Figure, alternative: str) -> Markup:
     """A Matplotlib figure, with a text for those who cannot see it."""
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png")
-    return image(stream.getvalue(), "png", alternative)
+    return image(png(figure), "png", alternative)
+
+
+def pixels_of(figure: Figure) -> Image.Image:
+    """The pixels of a figure, as `savefig` writes them, which lays it out twice."""
+    import numpy as np
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from PIL import Image
+
+    agg = FigureCanvasAgg(figure)
+    agg.draw()
+    return Image.fromarray(np.asarray(agg.buffer_rgba()))
+
+
+def png(figure: Figure) -> bytes:
+    """A Matplotlib figure as the bytes of a file."""
+    pixels, stream = pixels_of(figure), io.BytesIO()
+    red, green, blue, opacity = pixels.split()
+    if opacity.getextrema() == (255, 255):  # stored as what it is, a grey figure takes a third of the time
+        pixels = red if red == green == blue else pixels.convert("RGB")
+    # Level 6 takes twice the time for 4 % less.
+    pixels.save(stream, "PNG", compress_level=3, dpi=(figure.dpi, figure.dpi))
+    return stream.getvalue()
 
 
 def image(content: bytes, kind: str, alternative: str, caption: str = "", width: int | None = None) -> Markup:

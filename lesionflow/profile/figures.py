@@ -13,6 +13,7 @@ import numpy as np
 
 from lesionflow.errors import ImageError
 from lesionflow.images.decode import decode
+from lesionflow.pages import pixels_of
 from lesionflow.profile.attributes import COLUMN_TITLES, UNKNOWN, Crosstab, shares, widest_gap
 from lesionflow.profile.description import Description
 
@@ -241,5 +242,5 @@ def _cut(text: str, length: int = 22) -> str:
 
 def _jpeg(figure: Figure) -> bytes:
     stream = io.BytesIO()
-    figure.savefig(stream, format="jpeg", pil_kwargs={"quality": 88})
+    pixels_of(figure).convert("RGB").save(stream, "JPEG", quality=88)
     return stream.getvalue()
