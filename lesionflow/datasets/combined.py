@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LESION_NAMES = "lesion_names"  # the column with the ids that a lesion, and no other, has in several data sets
+GROUP = "group"  # the column with what several data sets, also by rows that are left out, tell must not be separated
 
 
 def read_data_sets(
@@ -47,8 +48,9 @@ def read_data_sets(
 
     cache: for the small pixels by which copies are found; labels: a YAML file that says what words of the data sets
     mean. The table has a column `source` (the row's own where its table has one, else the data set's name) and, of
-    several data sets, `extra` (bool), a `lesion_id` that images share which are copies or of one lesion, and
-    `LESION_NAMES`. Raises `DataError` where a data set cannot be read, or copies of an image have different diagnoses.
+    several data sets, `extra` (bool), a `lesion_id` and a `patient_id` that images share which are copies or of one
+    lesion or patient, `LESION_NAMES` and `GROUP`. Raises `DataError` where a data set cannot be read, or copies of an
+    image have different diagnoses.
     """
     words = read_label_words(labels, label_set)
     sets = [read_with_words(path, cache, words) for path in (*data, *extra)]
@@ -67,7 +69,7 @@ def read_data_sets(
     # Only what its copies tell is kept.
     left = table["data_set"].unique().tolist()
     if left == [0]:
-        told = {name: table[name].array for name in ("lesion_id", LESION_NAMES, "patient_id", "licence")}
+        told = {name: table[name].array for name in ("lesion_id", LESION_NAMES, GROUP, "patient_id", "licence")}
         return dataclasses.replace(alone, table=alone.table.assign(**told), warnings=tuple(warnings))
     return LabelledImages(
         name=enumerated(dict.fromkeys(sets[index].name for index in left)),
@@ -108,25 +110,38 @@ def split_data_sets(
 ) -> Split:
     """Split each source on its own, so that a lesion's part does not depend on the other data sets.
 
-    The split is by lesion, and by patient where patients are known. If `digest` is that of a split by lesion alone,
-    as earlier versions made it, that one is returned. fold: as `split_by_lesion` takes it.
+    The split is by lesion, and by patient where patients are known. Lesions of different diagnoses that have one id in
+    two data sets stay together, too. If `digest` is that of a split by lesion alone, as earlier versions made it, that
+    one is returned. fold: as `split_by_lesion` takes it.
 
     Training-only images are in the training part. So are lesions of a diagnosis of which a source has fewer than
-    three, unless there is one source. A lesion that is in several sources gets its part from the first one.
+    three, unless there is one source. A lesion or patient of several sources gets its part from the first one.
 
     Returns
     -------
     Split
         Indices into the table of `images`. For one data set without sources, it is `split_by_lesion`'s.
     """
-    patients = images.table["patient_id"].tolist() if "patient_id" in images.table.columns else []
-    if not any(patients):
-        return _split_sources(images, fractions, seed, None, fold)
-    split = _split_sources(images, fractions, seed, patients, fold)
+    import pandas as pd
+
+    table = images.table
+    by = "patient" if "patient_id" in table.columns and table["patient_id"].any() else "lesion"
+    if GROUP in table.columns:
+        groups = table[GROUP]
+    else:
+        patients = [table["patient_id"]] if by == "patient" else []
+        groups = pd.Series(lesions_and_patients(table["lesion_id"], *patients), index=table.index, dtype=str)
+    split = _split_sources(images, groups, by, fractions, seed, fold)
     if digest and split.digest != digest:
-        before = _split_sources(images, fractions, seed, None)
+        before = _split_sources(images, table["lesion_id"], "lesion", fractions, seed)
         return before if before.digest == digest else split
     return split
+
+
+def not_identified(images: LabelledImages, by: str) -> int:
+    """The number of images of which a split by lesion or by patient cannot know with which others they belong."""
+    known = images.table[f"{by}_id"]
+    return int(((known == "") if by == "patient" else (known == images.table["image_id"])).sum())
 
 
 def check_every_diagnosis_trains(images: LabelledImages, split: Split) -> None:
@@ -143,21 +158,17 @@ def check_every_diagnosis_trains(images: LabelledImages, split: Split) -> None:
 
 def _split_sources(
     images: LabelledImages,
+    groups: pd.Series,
+    by: str,
     fractions: tuple[float, float, float],
     seed: int,
-    patients: list[str] | None,
     fold: tuple[int, int] | None = None,
 ) -> Split:
-    import pandas as pd
-
     table, labels = images.table, images.labels
     extra = table["extra"].to_numpy() if "extra" in table.columns else np.zeros(len(table), bool)
     columns = [table[name] for name in ("data_set", "source") if name in table.columns]
     keys = list(zip(*columns, strict=True)) if columns else [()] * len(table)
     sources = list(dict.fromkeys(keys))
-    groups, by = table["lesion_id"], "lesion"
-    if patients is not None:
-        groups, by = pd.Series(lesions_and_patients(groups, patients), index=table.index, dtype=str), "patient"
     if len(sources) == 1:
         if by == "lesion":
             check_three_lesions(groups, labels, images.label_set.names)
@@ -217,22 +228,32 @@ def _as_one(tables: Sequence[pd.DataFrame], names: Sequence[str], cache: Path | 
     number, picture, lesions = every["data_set"].to_numpy(), _pictures(every, names, cache), _lesions(every)
     joined = _with_one_id(every, picture, lesions, names)
     is_copy, extra = picture != np.arange(len(every)), every["extra"].to_numpy()
-    groups = np.array(lesions_and_patients(joined["lesion_id"], joined["patient_id"]))
-    measured = extra & np.isin(groups, groups[~extra]) & ~is_copy
-    warnings = []
+    names_alone = ["" if of_file >= 0 else lesion for lesion, _, of_file in lesions]  # whatever the diagnosis
+    joined[GROUP] = lesions_and_patients(joined["lesion_id"], joined["patient_id"], names_alone)
+    # A group is called like its first lesion in the first set that has it, so that its part does not depend on others.
+    first = joined.sort_values(["data_set", "lesion_id"]).drop_duplicates(GROUP).set_index(GROUP)["lesion_id"]
+    groups = joined[GROUP] = joined[GROUP].map(first)
+    measured = extra & groups.isin(groups[~extra]).to_numpy() & ~is_copy
+    left, has_patient, warnings = ~is_copy & ~measured, (joined["patient_id"] != "").to_numpy(), []
     for index, name in enumerate(names[1:], start=1):
         here, before = number == index, number < index
         warnings += _shared_lesions(lesions, here, before, is_copy, name)
-        warnings += _shared_patients(every["patient_id"].to_numpy(), groups, here, before, name)
+        warnings += _shared_patients(every["patient_id"], here, before, is_copy, name)
         if copies := every["image_id"][here & is_copy].tolist():
             warnings.append(
                 f"{name}: copies of images in the data sets before it are left out, {counted(len(copies), 'image')}: "
                 f"{first_few(copies)}"
             )
         if count := int((here & measured).sum()):
-            whose = "lesions or patients" if joined["patient_id"].any() else "lesions"
+            whose = "lesions or patients" if has_patient.any() else "lesions"
             warnings.append(f"{name}: left out of training: {counted(count, 'image')} of {whose} that are in --data")
-    joined = joined[~is_copy & ~measured].reset_index(drop=True)
+    if has_patient.any():
+        warnings += [
+            f"{names[index]}: no image has a patient_id, so one patient's may stand on two sides of a split"
+            for index in np.unique(number[left]).tolist()
+            if not has_patient[left & (number == index)].any()
+        ]
+    joined = joined[left].reset_index(drop=True)
     apart = [f"{names[index]}/{image}" for index, image in zip(joined["data_set"], joined["image_id"], strict=True)]
     return joined.assign(image_id=joined["image_id"].where(~joined["image_id"].duplicated(), apart)), warnings
 
@@ -271,13 +292,8 @@ def _with_one_id(
     sets = every["data_set"].tolist()
     lesion_ids = _one_id(lesions, sets, enumerate(picture.tolist()), names)
     with_patient, with_licence = (_first_known(every[name], picture) for name in ("patient_id", "licence"))
-    patients = [(patient, "", index) for patient, index in zip(every["patient_id"], sets, strict=True)]
+    patients = [(patient, "", -1) for patient in every["patient_id"]]
     same = [(with_patient[shown], row) for row, shown in enumerate(picture.tolist()) if patients[row][0]]
-    of_lesion: dict[tuple[str, str], int] = {}  # of one lesion, patients of one id are the same
-    same += [
-        (of_lesion.setdefault((lesion_id, patient), row), row)
-        for row, (lesion_id, patient) in enumerate(zip(lesion_ids, every["patient_id"], strict=True))
-    ]
     patient_ids = [*_one_id(patients, sets, same, names), ""]
     licences = [*every["licence"], ""]
     known_as: dict[str, set[str]] = {}
@@ -335,30 +351,37 @@ def _shared_lesions(
         {lesions[row] for row in np.flatnonzero(rows).tolist()} for rows in (here, before, here & is_copy)
     )
     same = {lesion for lesion, _, _ in own & earlier - copied}
-    others = {lesion for lesion, _, alone in own - earlier if alone < 0} & {lesion for lesion, _, _ in earlier}
+    diagnoses: dict[str, list[str]] = {}  # before, of ids that may have another here
+    for lesion, dx, _ in sorted(earlier):
+        diagnoses.setdefault(lesion, []).append(dx)
+    others = [
+        f"{lesion} ({dx}, before {enumerated(diagnoses[lesion])})"
+        for lesion, dx, alone in sorted(own - earlier)
+        if alone < 0 and lesion in diagnoses
+    ]
     told = (
-        (same, "counts as the same lesion", "count as the same lesions"),
-        (others, "has another diagnosis and counts as another", "have another diagnosis and count as others"),
-    )
-    known = [f"{len(ids)} {one if len(ids) == 1 else many}: {first_few(sorted(ids))}" for ids, one, many in told if ids]
+        (sorted(same), "counts as the same lesion", "count as the same lesions"),
+        (others, "has another diagnosis and counts as another, on the same side of the split",
+         "have another diagnosis and count as others, on the same side of the split"),
+    )  # fmt: skip
+    known = [f"{len(ids)} {one if len(ids) == 1 else many}: {first_few(ids)}" for ids, one, many in told if ids]
     shared = counted(len(same) + len(others), "lesion id", "is", "are")
     advice = "if each data set counts its own, write its name before each lesion_id"
     return [f"{name}: {shared} in a data set before it, too; {', '.join(known)}; {advice}"] if known else []
 
 
 def _shared_patients(
-    patients: np.ndarray, groups: np.ndarray, here: np.ndarray, before: np.ndarray, name: str
+    patients: pd.Series, here: np.ndarray, before: np.ndarray, is_copy: np.ndarray, name: str
 ) -> list[str]:
     """A warning about patients that share nothing but an id with one of an earlier data set."""
-    own, earlier = ({*zip(patients[rows], groups[rows], strict=True)} for rows in (here, before))
-    shared = {patient for patient, _ in own if patient} & {patient for patient, _ in earlier - own}
+    shared = {*patients[here]} & {*patients[before]} - {*patients[here & is_copy], ""}
     if not shared:
         return []
     ids = counted(len(shared), "patient id", "is", "are")
-    counts = "counts as another patient" if len(shared) == 1 else "count as other patients"
+    counts = "counts as the same patient" if len(shared) == 1 else "count as the same patients"
     return [
-        f"{name}: {ids} in a data set before it, too, and {counts}: {first_few(sorted(shared))}; where they are the "
-        "same people, give both data sets as one table"
+        f"{name}: {ids} in a data set before it, too, and {counts}: {first_few(sorted(shared))}; if each data set "
+        "counts its own, write its name before each patient_id"
     ]
 
 

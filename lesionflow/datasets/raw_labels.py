@@ -20,7 +20,7 @@ from lesionflow.datasets.image_files import find_files, match_images, names_of_i
 from lesionflow.datasets.label_columns import ATTRIBUTES, is_missing, without_fractions
 from lesionflow.datasets.label_words import LabelWords, unknown_words
 from lesionflow.diagnoses import BINARY, normalized
-from lesionflow.errors import DataError, counted, first_few
+from lesionflow.errors import DataError, counted, enumerated, first_few
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -249,7 +249,8 @@ def _without_contradictions(
     several = table.groupby("lesion_id")["dx"].transform("nunique") > 1
     if not several.any():
         return table
-    lesions = sorted(table["lesion_id"][several].unique())
+    diagnoses = table[several].groupby("lesion_id")["dx"].unique()
+    lesions = [f"{lesion} ({enumerated(sorted(found))})" for lesion, found in diagnoses.items()]
     if raw.strict:
         told = f"{counted(len(lesions), 'lesion', 'has', 'have')} several diagnoses: {first_few(lesions)}"
         advice = [

@@ -121,17 +121,18 @@ def _digest(image_ids: Sequence[str], parts: np.ndarray) -> str:
     return digest.hexdigest()
 
 
-def lesions_and_patients(lesion_ids: Sequence[str], patient_ids: Sequence[str]) -> list[str]:
-    """The group from which each image must not be separated: lesions of a patient, patients with a lesion.
+def lesions_and_patients(lesion_ids: Sequence[str], *others: Sequence[str]) -> list[str]:
+    """The group from which each image must not be separated, called like the first of its lesions.
 
-    A patient that is not known has an empty id.
+    others: the patient of each image, or another id that lesions of one group share; empty where it is not known.
     """
-    pairs = [
-        (("lesion", lesion), ("patient", patient) if patient else ("lesion", lesion))
-        for lesion, patient in zip(lesion_ids, patient_ids, strict=True)
-    ]
-    one = connected(pairs)
-    return ["\t".join(one[lesion]) for lesion, _ in pairs]
+    one = connected(
+        ((0, lesion), (kind, other))
+        for kind, ids in enumerate(others, start=1)
+        for lesion, other in zip(lesion_ids, ids, strict=True)
+        if other
+    )
+    return [one.get((0, lesion), (0, lesion))[1] for lesion in lesion_ids]
 
 
 _Node = TypeVar("_Node", bound=tuple[int | str, str])

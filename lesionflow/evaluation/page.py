@@ -117,8 +117,8 @@ def _facts(evaluation: Evaluation) -> list[tuple[str, str]]:
     pairs = [
         ("Model", f"{evaluation.model}: network {card.network}, {card.height} x {card.width} pixels, {views}"),
         ("Bundle", card.digest),
-        ("Trained on", f"{card.data_told}{' (synthetic demo data)' if card.demo else ''}, split by {card.split_by} "
-         f"with seed {card.split_seed}"),
+        ("Trained on", f"{card.data_told}{' (synthetic demo data)' if card.demo else ''}, split by {card.split_by}"
+         f"{card.split_limit} with seed {card.split_seed}"),
         ("Evaluated on", f"{evaluation.data}, {evaluation.part}"),
         ("Data", evaluation.data_digest),
         ("Measured", evaluation.measured),

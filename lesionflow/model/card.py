@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lesionflow.diagnoses import HAM10000, LabelSet, labels_from_json
-from lesionflow.errors import BundleError, UsageError, os_errors_as
+from lesionflow.errors import BundleError, UsageError, counted, os_errors_as
 from lesionflow.images import PIXELS_VERSION, READ_PIXELS_VERSIONS
 from lesionflow.storage.location import is_no_folder
 
@@ -157,6 +157,12 @@ class Card:
     def split_by(self) -> str:
         """What is on one side of the split as a whole: lesion or patient."""
         return str(self.training.get("split_by", "lesion"))
+
+    @property
+    def split_limit(self) -> str:
+        """How far that is known, to be said wherever it is: empty if it is of all images."""
+        count = self.training.get("not_identified", 0)
+        return f" as far as known (of {counted(count, 'image')} the {self.split_by} is not)" if count else ""
 
     @property
     def label(self) -> str:

@@ -144,11 +144,22 @@ def test_no_folds_are_a_number_of_folds() -> None:
         TrainingConfig(folds=2)
 
 
-@pytest.mark.parametrize(("rows", "by"), [(of_patients("a", 0), "patient"), (many("a", 0), "lesion")])
-def test_the_card_says_what_the_split_keeps_on_one_side(rows: list[Row], by: str, tmp_path: Path) -> None:
+_SOME_KNOWN: list[Row] = [(*row[:4], {"patient_id": f"P{i}" * (i > 4)}) for i, row in enumerate(many("a", 0))]
+_NO_LESIONS: list[Row] = [(row[0], "", *row[2:]) for row in many("a", 0)]
+
+
+@pytest.mark.parametrize(
+    ("rows", "by", "unknown"),
+    [
+        (of_patients("a", 0), "patient", 0), (_SOME_KNOWN, "patient", 5),
+        (many("a", 0), "lesion", 0), (_NO_LESIONS, "lesion", 70),
+    ],
+)  # fmt: skip
+def test_the_card_says_what_the_split_keeps_on_one_side(rows: list[Row], by: str, unknown: int, tmp_path: Path) -> None:
     images = read_data_sets([str(write_set(tmp_path / "one", rows))], cache=tmp_path)
     split = split_data_sets(images, FRACTIONS, 0)
     fitted = Fitted(keras.Sequential(), (), 1, 0.0, "float32")
     config = TrainingConfig(model="cnn").resolved("cnn", "quick")
     card = card_of(config, Material(images, split, "moles", None, stderr_console()), split, fitted)
-    assert card.split_by == split.by == by
+    assert card.split_by == split.by == by and card.training["not_identified"] == unknown
+    assert card.split_limit == (f" as far as known (of {unknown} images the {by} is not)" if unknown else "")

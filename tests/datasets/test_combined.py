@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageFilter
 
-from lesionflow.datasets.combined import check_every_diagnosis_trains, describe_sources, read_data_sets, split_data_sets
+from lesionflow.datasets.combined import (
+    check_every_diagnosis_trains,
+    describe_sources,
+    not_identified,
+    read_data_sets,
+    split_data_sets,
+)
 from lesionflow.datasets.labelled import LabelledImages, read_labelled_images
 from lesionflow.datasets.split import Split, split_by_lesion
 from lesionflow.diagnoses import HAM10000
@@ -114,8 +120,8 @@ def test_ids_that_data_sets_share_by_chance_are_told(tmp_path: Path) -> None:
     assert images.table["lesion_id"].nunique() == 36
     assert images.warnings == (
         "other/labels.csv: 10 lesion ids are in a data set before it, too; 9 count as the same lesions: aL1, aL2, aL3 "
-        "and 6 more, 1 has another diagnosis and counts as another: aL0; if each data set counts its own, write its "
-        "name before each lesion_id",
+        "and 6 more, 1 has another diagnosis and counts as another, on the same side of the split: aL0 (vasc, before "
+        "akiec); if each data set counts its own, write its name before each lesion_id",
     )
 
 
@@ -213,8 +219,8 @@ def test_copies_by_bytes_and_by_sight_are_left_out_and_their_lesions_joined(tmp_
     found = parts(images, split)
     assert found["sister"] == found[rows[0][0]]
     extra = read_data_sets([str(one)], [str(other)], tmp_path)
-    assert "sister" not in set(extra.table["image_id"]) and "new" in set(extra.table["image_id"])
-    assert any("2 images of lesions" in text for text in extra.warnings)
+    assert not {"sister", "sister of turned", "new"} & set(extra.table["image_id"])
+    assert any("3 images of lesions" in text for text in extra.warnings)
 
 
 def test_lesions_of_which_another_data_set_has_copies_as_one_are_one(tmp_path: Path) -> None:
@@ -311,19 +317,59 @@ def test_copies_tell_the_patient_and_the_licence_where_the_first_data_set_does_n
     )
 
 
-def test_patient_ids_that_data_sets_share_are_told_unless_lesions_show_that_they_are_the_same(tmp_path: Path) -> None:
+def test_patient_ids_that_data_sets_share_are_told_unless_copies_show_that_they_are_the_same(tmp_path: Path) -> None:
     rows: list[Row] = [(*row[:4], {"patient_id": f"P{at // 2}"}) for at, row in enumerate(many("a", 0))]
     others: list[Row] = [
-        (f"b{at}", row[1] if at < 4 else f"b{row[1]}", row[2], picture(9000 + at), row[4])
+        (f"b{at}", f"b{row[1]}", row[2], row[3] if at < 4 else picture(9000 + at), row[4])
         for at, row in enumerate(rows[:20])
     ]
-    one, other = write_set(tmp_path / "one", rows), write_set(tmp_path / "other", others)
+    one, other = str(write_set(tmp_path / "one", rows)), str(write_set(tmp_path / "other", others))
+    images, extra = read_data_sets([one, other], cache=tmp_path), read_data_sets([one], [other], tmp_path)
+    told = (
+        "other/labels.csv: 8 patient ids are in a data set before it, too, and count as the same patients: P2, P3, P4 "
+        "and 5 more; if each data set counts its own, write its name before each patient_id"
+    )
+    assert told in images.warnings and images.table["patient_id"].nunique() == 35
+    assert told in extra.warnings and len(extra.table) == len(rows)
+    assert "other/labels.csv: left out of training: 16 images of lesions or patients that are in --data" in (
+        extra.warnings
+    )
+
+
+def test_a_lesion_of_another_diagnosis_in_another_data_set_stays_on_the_same_side(tmp_path: Path) -> None:
+    rows = many("a", 0)
+    relabelled: list[Row] = [
+        (f"b{at}", row[1], "mel", picture(9000 + at), {}) for at, row in enumerate(rows) if row[2] == "nv"
+    ]
+    sets = [str(write_set(tmp_path / name, drawn)) for name, drawn in (("one", rows), ("histology", relabelled))]
+    images = read_data_sets(sets, cache=tmp_path)
+    alone = read_data_sets(sets[:1], cache=tmp_path)
+    for seed in range(5):
+        found = parts(images, split_data_sets(images, FRACTIONS, seed))
+        assert all(found[row[0]] == found[f"b{at}"] for at, row in enumerate(rows) if row[2] == "nv")
+        assert parts(alone, split_data_sets(alone, FRACTIONS, seed)).items() <= found.items()
+    assert len(read_data_sets(sets[:1], sets[1:], tmp_path).table) == len(rows)
+
+
+def test_what_is_left_out_of_training_still_tells_which_lesions_are_of_one_patient(tmp_path: Path) -> None:
+    rows = many("a", 0)
+    later: list[Row] = [(f"b{at}", rows[at][1], "nv", picture(9000 + at), {"patient_id": "R"}) for at in (10, 24, 38)]
+    one, other = str(write_set(tmp_path / "one", rows)), str(write_set(tmp_path / "other", later))
+    images = read_data_sets([one], [other], tmp_path)
+    assert len(images.table) == len(rows) and rows[10][2] == "nv"
+    for seed in range(5):
+        found = parts(images, split_data_sets(images, FRACTIONS, seed))
+        assert len({found[rows[at][0]] for at in (10, 11, 24, 38)}) == 1
+
+
+def test_a_data_set_without_patients_beside_one_with_them_is_told(tmp_path: Path) -> None:
+    known: list[Row] = [(*row[:4], {"patient_id": f"P{at}"}) for at, row in enumerate(many("a", 0))]
+    one, other = write_set(tmp_path / "one", known), write_set(tmp_path / "other", many("b", 5000))
     images = read_data_sets([str(one), str(other)], cache=tmp_path)
     assert images.warnings[-1] == (
-        "other/labels.csv: 8 patient ids are in a data set before it, too, and count as other patients: P2, P3, P4 and "
-        "5 more; where they are the same people, give both data sets as one table"
+        "other/labels.csv: no image has a patient_id, so one patient's may stand on two sides of a split"
     )
-    assert images.table["patient_id"].nunique() == 35 + 8
+    assert not_identified(images, "patient") == 70 and not_identified(images, "lesion") == 0
 
 
 def test_copies_of_different_diagnoses_are_refused(tmp_path: Path) -> None:
@@ -385,16 +431,16 @@ def of_patients(prefix: str, first: int) -> list[Row]:
     ]
 
 
-def test_patients_stay_on_one_side_and_are_others_in_another_data_set(tmp_path: Path) -> None:
+def test_patients_stay_on_one_side_also_of_several_data_sets(tmp_path: Path) -> None:
     one, other = write_set(tmp_path / "one", of_patients("a", 0)), write_set(tmp_path / "other", of_patients("b", 5000))
     alone, both = read_data_sets([str(one)], cache=tmp_path), read_data_sets([str(one), str(other)], cache=tmp_path)
     for images in (alone, both):
         split = split_data_sets(images, FRACTIONS, 0)
         assert split.by == "patient"
-        patients = images.table["patient_id"] + (images.table["data_set"].astype(str) if images is both else "")
-        for ids in (patients, images.table["lesion_id"]):
+        for ids in (images.table["patient_id"], images.table["lesion_id"]):
             sides = [set(ids.iloc[split.part(part)]) for part in ("train", "validation", "test")]
             assert not (sides[0] & sides[1] or sides[0] & sides[2] or sides[1] & sides[2])
+    assert parts(alone, split_data_sets(alone, FRACTIONS, 0)).items() <= parts(both, split).items()
 
 
 def test_a_split_that_was_made_by_lesion_is_found_by_its_digest(tmp_path: Path) -> None:

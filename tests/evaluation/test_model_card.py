@@ -91,7 +91,9 @@ def test_what_the_card_does_not_know_is_not_said() -> None:
 @pytest.mark.parametrize("by", ["lesion", "patient"])
 def test_what_the_split_keeps_on_one_side(by: str) -> None:
     text = model_card(card(training={"split_by": by} if by == "patient" else {}))  # as of earlier versions
-    assert f"split by {by}, so that no {by} is in two parts" in text
+    assert f"split by {by}, so that no {by} is in two parts:" in text
+    text = model_card(card(training={"split_by": by, "not_identified": 110}))
+    assert f"no {by} is in two parts as far as known (of 110 images the {by} is not):" in text
 
 
 def test_names_stay_names() -> None:

@@ -218,6 +218,8 @@ def test_the_page_and_its_json_say_what_the_split_keeps_on_one_side() -> None:
     made = made_evaluation(full_labels(70), card=card(training={"split_by": "patient"}))
     assert "split by patient with seed 7" in evaluation_page(made)
     assert evaluation_json(made)["provenance"]["split_by"] == "patient"
+    some = made_evaluation(full_labels(70), card=card(training={"split_by": "patient", "not_identified": 1}))
+    assert "split by patient as far as known (of 1 image the patient is not) with seed 7" in evaluation_page(some)
 
 
 def test_json_survives_ids_that_are_no_text() -> None:
