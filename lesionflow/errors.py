@@ -106,10 +106,10 @@ class ImageError(LesionflowError):
 _LONGEST = 500  # characters of a name in a message; cells of a table may hold whole texts
 
 
-def first_few(names: Sequence[object], count: int = 3) -> str:
+def first_few(names: Sequence[object], count: int = 3, separator: str = ", ") -> str:
     """Name the first few of many things, for a message: `a, b, c and 7 more`."""
     texts = [text if len(text := str(name)) <= _LONGEST else f"{text[:_LONGEST]}..." for name in names[:count]]
-    shown = ", ".join(texts)
+    shown = separator.join(texts)
     return shown if len(names) <= count else f"{shown} and {len(names) - count} more"
 
 

@@ -17,7 +17,7 @@ from lesionflow.atomic import check_own_folder, output_folder
 from lesionflow.datasets.labelled import LabelledImages, read_labelled_images, same_bytes
 from lesionflow.datasets.split import PARTS, Split
 from lesionflow.diagnoses import read_label_set
-from lesionflow.errors import DataError, UsageError, first_few
+from lesionflow.errors import DataError, UsageError, counted, first_few
 from lesionflow.evaluation.config import EvaluationConfig
 from lesionflow.evaluation.evaluate import (
     EVALUATION_FILES,
@@ -108,7 +108,12 @@ def evaluate(
         mapping = asked.mapping
         status("looking for images that the model was trained on")
         leaks = asked.leaks(cache)
-        warnings = [*leaks, *asked.images.warnings, *same_bytes(asked.images.table.iloc[asked.members])]
+        warnings = [
+            *leaks,
+            *asked.found_by_bytes,
+            *asked.images.warnings,
+            *same_bytes(asked.images.table.iloc[asked.members]),
+        ]
         evaluated, predictor, label, part = asked.decoded(cache, status), asked.predictor, asked.label, asked.part
         drawn = folder is not None or config.log
         stability = (USUAL_IMAGES if drawn else 0) if config.stability is None else config.stability
@@ -121,8 +126,8 @@ def evaluate(
         if folder is not None:
             write_evaluation(evaluation, folder, config.overwrite)
         if config.log:
-            given = {"model": model, "data": os.fspath(data), "part": part, "tta": config.tta}
-            _log(evaluation, given, config.experiment)
+            given = {"model": asked.address or model, "data": os.fspath(data), "part": part, "tta": config.tta}
+            _log(evaluation, asked.images, given, config.experiment)
     return evaluation
 
 
@@ -131,6 +136,7 @@ class ModelOnData:
     """A model and the labelled images to measure it on."""
 
     label: str
+    address: str  # of a registered version, also where an alias named it; else empty
     card: Card
     predictor: Predictor
     known: dict[str, np.ndarray] | None  # what its bundle tells of its training images, or its split
@@ -139,11 +145,26 @@ class ModelOnData:
     images: LabelledImages
     part: str  # of the split of its training; all where there is none
     members: np.ndarray  # the indices of the images of that part
+    is_own_split: bool  # whether the part is of the split drawn again, not of files that were in it
 
     @property
     def image_keys(self) -> np.ndarray:
         """What identifies each image: the demo set has other ones by the same ids for other diagnoses."""
         return np.asarray(self.images.table["image_id"] + "\t" + self.images.table["content"], dtype=str)
+
+    @property
+    def found_by_bytes(self) -> list[str]:
+        """What to say of a part whose images were found by their files: copies in another data set count there, too."""
+        if self.part not in PARTS or self.is_own_split:
+            return []
+        images = counted(len(self.members), "image", "was", "were", of=len(self.images.table))
+        told = f"{images} in the {self.part} part of the training, by the file's bytes, in any of its data sets"
+        named = [each["images"] for each in self.card.training.get("sources", ()) if each["name"] == self.images.name]
+        if len(named) == 1:
+            if len(self.members) <= named[0][self.part]:
+                return []
+            told += f"; of {self.images.name} it counted {named[0][self.part]}, as copies count in the first data set"
+        return [told]
 
     def leaks(self, cache: Path | None) -> list[str]:
         """A warning if the model was trained on some of the images, or does not tell; else none."""
@@ -177,17 +198,30 @@ def open_on(
     part, members = _members(resolved.label, images, split, known, config.part)
     if known is None and split is not None:
         known = trained_on(images.table, split.train)
-    return ModelOnData(resolved.label, card, predictor, known, validation, mapping, images, part, members)
+    return ModelOnData(
+        resolved.label,
+        resolved.address,
+        card,
+        predictor,
+        known,
+        validation,
+        mapping,
+        images,
+        part,
+        members,
+        split is not None,
+    )
 
 
-def _log(evaluation: Evaluation, asked: dict[str, Any], experiment: str) -> None:
-    """Log an evaluation as a run; asked: further parameters of the run, besides the digests."""
+def _log(evaluation: Evaluation, images: LabelledImages, asked: dict[str, Any], experiment: str) -> None:
+    """Log an evaluation as a run; images: the data set; asked: further parameters of the run, besides the digests."""
     from lesionflow.tracking import runs as tracking
 
     part, measured = evaluation.part, evaluation.predictions.label_set
     with tracking.run(f"evaluate {evaluation.model}", experiment, system_metrics=False):
         digests = {"bundle_digest": evaluation.card.digest, "data_digest": evaluation.data_digest}
         tracking.log_parameters(asked | digests)
+        tracking.log_data(images, "evaluation", {"model": evaluation.model, "bundle_digest": evaluation.card.digest})
         tracking.log_estimates(part, evaluation.metrics, measured)
         if evaluation.shift:
             tracking.log_metrics({f"shift/{name}": value for name, value in evaluation.shift.metrics().items()})

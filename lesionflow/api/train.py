@@ -525,8 +525,10 @@ def _telling_how_to_resume(run_id: str, address: str, console: Console) -> Itera
     say(f"run {run_id}; if it is interrupted: {command}", console=console)
     try:
         yield
-    except (KeyboardInterrupt, StoreError) as error:  # the latter of a full disk, say
-        add_to_message(error, f"to continue: {command}")
+    except (KeyboardInterrupt, StoreError, ImportError) as error:  # of a full disk, say, or Ctrl-C during an import
+        stopped = error.__context__ if isinstance(error, ImportError) else error
+        if isinstance(stopped, (KeyboardInterrupt, StoreError)):
+            add_to_message(stopped, f"to continue: {command}")
         raise
 
 

@@ -367,7 +367,7 @@ def _kept_if_it_fails(name: str, run_id: str, console: Console) -> Iterator[Path
 def tell_kept(name: str, run_id: str, console: Console) -> None:
     """Name what was kept of a network's training while it could not be registered: now it is."""
     for kept in KEPT.absolute().glob(f"{name}-{run_id}*"):
-        say(f"{kept}: is no longer needed, its training is registered now", console=console)
+        say(f"{kept}: is no longer needed, its training is registered now; delete it", console=console)
 
 
 def _licence(images: LabelledImages, sources: Sequence[LearntFrom]) -> str:

@@ -221,12 +221,14 @@ def _is_typed(ctx: click.Context, name: str) -> bool:
 
 
 def _print_metrics(about: str, metrics: Mapping[str, Estimate], warnings: Sequence[str]) -> None:
-    from lesionflow.evaluation.metrics import ends
+    from lesionflow.evaluation.metrics import FLAG_AND_CALL, ends
 
     warn(warnings)
     click.echo(about)
     for name, estimate in metrics.items():
         click.echo(f"  {name:38}{estimate.value:8.4f}   {ends(estimate, '.4f')}")
+    if {"malignant_sensitivity", "sensitivity_malignant"} <= metrics.keys():
+        click.echo(FLAG_AND_CALL)
 
 
 @command(short_help="Generate a synthetic data set laid out like HAM10000.")

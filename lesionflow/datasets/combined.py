@@ -239,7 +239,12 @@ def _as_one(tables: Sequence[pd.DataFrame], names: Sequence[str], cache: Path | 
         here, before = number == index, number < index
         warnings += _shared_lesions(lesions, here, before, is_copy, name)
         warnings += _shared_patients(every["patient_id"], here, before, is_copy, name)
-        if copies := every["image_id"][here & is_copy].tolist():
+        if is_copy[here].all():
+            warnings.append(
+                f"{name}: adds nothing, as if it were given twice: all of its {counted(int(here.sum()), 'image')} are "
+                "copies of images in the data sets before it and are left out; leave the data set out, too"
+            )
+        elif copies := every["image_id"][here & is_copy].tolist():
             warnings.append(
                 f"{name}: copies of images in the data sets before it are left out, {counted(len(copies), 'image')}: "
                 f"{first_few(copies)}"
@@ -264,15 +269,15 @@ def _pictures(every: pd.DataFrame, names: Sequence[str], cache: Path | None) -> 
     Copies of a picture that is left out count, too: what they show is where that is a copy of.
     """
     picture, seen = np.arange(len(every)), np.zeros((0, VIEW, VIEW, 3), np.uint8)
-    for index, name in enumerate(names):
+    for index in range(len(names)):
         start, table = len(seen), every[every["data_set"] == index]
         own = _views(table, cache)
         if start:
             original = _originals(every.iloc[:start], seen, table, own)
             copies = np.flatnonzero(original >= 0)
-            _check_diagnoses(every, table, original, copies, name)
             picture[start + copies] = picture[original[copies]]
         seen = np.concatenate([seen, own])
+    _check_diagnoses(every, picture, names)
     return picture
 
 
@@ -385,16 +390,15 @@ def _shared_patients(
     ]
 
 
-def _check_diagnoses(
-    kept: pd.DataFrame, table: pd.DataFrame, original: np.ndarray, copies: np.ndarray, name: str
-) -> None:
-    differing = [i for i in copies if kept["dx"].iloc[original[i]] != table["dx"].iloc[i]]
-    if differing:
-        first = differing[0]
+def _check_diagnoses(every: pd.DataFrame, picture: np.ndarray, names: Sequence[str]) -> None:
+    """Raise `DataError` for copies of other diagnoses than that of the image that they are copies of."""
+    dx = every["dx"].to_numpy()
+    rows = zip(every["image_id"], dx, every["data_set"], strict=True)
+    told = [f"{image} is {name} in {names[index]}" for image, name, index in rows]
+    if differing := np.flatnonzero(dx != dx[picture]).tolist():
         raise DataError(
-            f"{name}: {counted(len(differing), 'image', 'has', 'have')} another diagnosis than a copy in a data set "
-            f"before it: {table['image_id'].iloc[first]} is {table['dx'].iloc[first]} here and "
-            f"{kept['dx'].iloc[original[first]]} there; correct one of them"
+            f"{counted(len(differing), 'image', 'has', 'have')} another diagnosis than a copy in another data set; "
+            f"correct one of each: {first_few([f'{told[row]}, {told[picture[row]]}' for row in differing], 12, '; ')}"
         )
 
 

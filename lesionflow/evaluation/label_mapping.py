@@ -253,6 +253,6 @@ def nameless_told(mapping: LabelMapping) -> str:
         return ""
     counts = ", ".join(f"{name} as {mapping.names[mapping.fine.index_of(name)]}" for name in names)
     return (
-        f"images that the data call {', '.join(names)} are left out, as {mapping.coarse.name} does not say what they "
-        f"are (--labels can); what the model calls so still counts: {counts}"
+        f"{mapping.coarse.name} does not say what {', '.join(names)} is (--labels can): what the model calls so counts "
+        f"({counts}), and images that the data call so would be left out"
     )

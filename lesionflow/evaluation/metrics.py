@@ -284,6 +284,11 @@ TABLE: tuple[Metric | OfDiagnosis, ...] = (
 )  # fmt: skip
 
 
+# Where a diagnosis is called malignant, it has metrics of nearly the same names as those of the flag.
+FLAG_AND_CALL = (
+    "malignant_sensitivity and malignant_specificity are of the flag at the operating point, sensitivity_malignant and "
+    "specificity_malignant of the diagnosis called"
+)
 OF_DIAGNOSIS = tuple(entry for entry in TABLE if isinstance(entry, OfDiagnosis))
 DECIDING = "balanced_accuracy"  # what promotion is decided by, on the validation part
 _EXPANDED: dict[tuple[object, ...], dict[str, Metric]] = {}

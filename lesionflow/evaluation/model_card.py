@@ -73,15 +73,19 @@ def fitting(text: str) -> str:
     return "".join(sections) + told.format(LONGEST, ", ".join(left_out))
 
 
-def limits(card: Card) -> list[str]:
-    """The limits of the model, one sentence each."""
+def limits(card: Card, elsewhere: bool = False) -> list[str]:
+    """The limits of the model, one sentence each; elsewhere: of images that are no part of its own split."""
+    measured = (
+        "These metrics are of the images evaluated here alone: "
+        if elsewhere
+        else "It was measured on images of the same origin as those it was trained on: "
+    )
     return [
         f"It knows {len(card.classes)} diagnoses ({', '.join(card.classes)}) and calls every image one of them, also "
         "healthy skin, other diseases and images of anything else.",
         f"Its probabilities are for images with diagnoses as frequent as in {_names(card.measured_like)}; elsewhere "
         "they are off.",
-        "It was measured on images of the same origin as those it was trained on: other cameras, clinics and skins can "
-        "make it worse.",
+        f"{measured}other cameras, clinics and skins can make it worse.",
         "Images of one lesion are not independent evidence; intervals come from resampling lesions, and say nothing of "
         "other data.",
     ]

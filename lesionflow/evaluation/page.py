@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lesionflow import pages
+from lesionflow.datasets.split import PARTS
 from lesionflow.evaluation.call_strength import strengths_section
 from lesionflow.evaluation.label_mapping import not_measurable_told
 from lesionflow.evaluation.metrics import (
@@ -70,7 +71,10 @@ def evaluation_page(evaluation: Evaluation) -> str:
         gaps=[gap_sentence(gap) for gap in evaluation.gaps[:GAPS_NAMED]], groups=_slices_table(evaluation),
         all_metrics=_metrics_table(evaluation, overall_metrics(labels), "With 95% intervals"),
         interval_rule=INTERVAL_RULE,
-        limits=[*map(as_text, limits(evaluation.card)), as_text(data_licence(evaluation.card))],
+        limits=[
+            *map(as_text, limits(evaluation.card, evaluation.part not in PARTS)),
+            as_text(data_licence(evaluation.card)),
+        ],
     )  # fmt: skip
     head = [pages.paragraph(f"Evaluated on {evaluation.data}, {evaluation.part}."), pages.warning(NOT_A_DEVICE)]
     head += [pages.warning(pages.sentence(text)) for text in evaluation.all_warnings]

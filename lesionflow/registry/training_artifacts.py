@@ -146,18 +146,30 @@ def _delete_unregistered(run_id: str) -> None:
 
 
 def keep_artifacts(folder: Path, name: str) -> Path:
-    """Move the folder of a training below `KEPT` and return its path, or the old one if it cannot be moved."""
-    kept, number = KEPT.absolute() / name, 1
+    """Move the folder of a training below `KEPT` and return its path, or the old one if it cannot be moved.
+
+    It replaces what was kept of the same training before it was resumed, unless that is more complete.
+    """
+    kept = before = KEPT.absolute() / name
+    number = 1
     while kept.exists():
         number += 1
         kept = KEPT.absolute() / f"{name}-{number}"
     try:
         with atomic_folder(kept) as partial:
             shutil.copytree(folder, partial, dirs_exist_ok=True)
+        if kept != before and _finished(folder) >= _finished(before):
+            shutil.rmtree(before)
+            kept = kept.replace(before)
     except OSError:  # a working directory that takes no files, or a full disk
         return folder
     shutil.rmtree(folder)
     return kept
+
+
+def _finished(folder: Path) -> list[bool]:
+    """Whether the bundle of a training is complete, and what registering it needs besides."""
+    return [(folder / file).is_file() for file in (f"{BUNDLE}/{MODEL_CARD_FILE}", _ABOUT)]
 
 
 def how_to_register(kept: Path) -> str:

@@ -207,15 +207,15 @@ class CircuitBreaker:
             return True
 
 
-def _log_data_sets(images: LabelledImages) -> None:
+def _log_data_sets(images: LabelledImages, context: str) -> None:
     """Log the images as a data set of the run and, if they are of several sources, each source as one more."""
     from mlflow.data.dataset_source_registry import resolve_dataset_source
     from mlflow.data.meta_dataset import MetaDataset
 
-    logged = [(images.name, images.digest, images.folder, "training")]
+    logged = [(images.name, images.digest, images.folder, context)]
     table = images.table
-    if table["source"].nunique() > 1:
-        logged = [(images.name, images.digest, _common_folder(table["path"], images.folder), "training")]
+    if "source" in table.columns and table["source"].nunique() > 1:
+        logged = [(images.name, images.digest, _common_folder(table["path"], images.folder), context)]
         for source, rows in table.groupby("source", sort=False):
             digest = hashlib.sha256("".join(sorted(rows["content"])).encode()).hexdigest()
             logged.append((str(source), digest, _common_folder(rows["path"], images.folder), "source"))
@@ -240,7 +240,6 @@ def log_setting(parameters: dict[str, Any], images: LabelledImages, split: Split
     """Log the setup of a training: parameters, data set, split, code and package versions."""
     with registry_errors("logging the run's setting"):
         log_parameters(parameters)
-        _log_data_sets(images)
         columns = images.table[["image_id", "lesion_id", "dx", "content"]]
         table = columns.assign(part=split.part_of_each(len(columns)))
         mlflow.log_text(table.to_csv(index=False), SPLIT_FILE)
@@ -257,14 +256,24 @@ def log_setting(parameters: dict[str, Any], images: LabelledImages, split: Split
             "split.json",
         )
         mlflow.log_dict(package_versions(), "versions.json")
-        tags = {"data": images.description, "data_digest": images.digest, "split_digest": split.digest}
-        tags |= {
-            "demo": str(images.demo).lower(),
-            "lesionflow_version": __version__,
-            "mlflow_version": mlflow.__version__,  # says what a database needs that an older MLflow meets
-            "git_commit": git_commit(),
-        }
-        mlflow.set_tags(tags)
+    log_data(images, "training", {"split_digest": split.digest})
+
+
+def log_data(images: LabelledImages, context: str, tags: Mapping[str, str]) -> None:
+    """Log the data set of a run as its input, and tags that name it and the code; tags: further ones."""
+    with registry_errors("logging the run's data set"):
+        _log_data_sets(images, context)
+        mlflow.set_tags(
+            {
+                "data": images.description,
+                "data_digest": images.digest,
+                "demo": str(images.demo).lower(),
+                "lesionflow_version": __version__,
+                "mlflow_version": mlflow.__version__,  # says what a database needs that an older MLflow meets
+                "git_commit": git_commit(),
+                **tags,
+            }
+        )
 
 
 def log_parameters(parameters: dict[str, Any]) -> None:

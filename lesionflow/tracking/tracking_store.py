@@ -12,11 +12,12 @@ import shlex
 import sqlite3
 import sys
 from collections.abc import Iterator
+from importlib.metadata import entry_points
 from pathlib import Path
 from urllib.parse import unquote
 
 from lesionflow.defaults import no_collection
-from lesionflow.errors import MissingError, RegistryError
+from lesionflow.errors import MissingError, RegistryError, UsageError
 from lesionflow.storage.location import local_address, local_path, location_text
 from lesionflow.tracking.client import (
     DEFAULT_STORE,
@@ -43,6 +44,7 @@ _ADDRESS_VARIABLES = (
 )  # fmt: skip
 # What the shell has, in which the commands of messages are given: MLflow sets the variable for this process later.
 _SET_BY_USER = os.environ.get(_ADDRESS_VARIABLES[0])
+_SERVERS_AND_FOLDERS = ("http", "https", "file", "databricks", "databricks-uc", "uc")
 # Where MLflow keeps addresses of artifacts: they are absolute, whatever was given.
 _ADDRESSES = {
     "experiments": ("artifact_location",),
@@ -72,9 +74,11 @@ def connect(
     """
     if tracking_uri:
         tracking_uri = location_text(tracking_uri, "tracking_uri")
+        check_kind(tracking_uri)  # before the import of MLflow, which takes seconds
     _variables.update(set_variables())
     current = str(mlflow.get_tracking_uri())
     asked = tracking_uri or _without_escapes(original_address(current))
+    check_kind(asked)
     # Schema migrations and the like are not output of ours; importing MLflow sets its level. What it logs of a database
     # with a traceback, it raises as well.
     for name, level in ("mlflow", "WARNING"), ("alembic", "WARNING"), ("mlflow.store.db.utils", "CRITICAL"):
@@ -98,6 +102,18 @@ def connect(
                 os.rmdir(folder)
             os.removedirs(literal.parent)
     return address
+
+
+def check_kind(address: str) -> None:
+    """Raise `UsageError` for the address of a store of a kind that neither MLflow nor a plugin of it opens."""
+    kind, separator, _ = address.partition("://")
+    if not separator or kind in _SERVERS_AND_FOLDERS or is_database(address):
+        return
+    if kind not in entry_points(group="mlflow.tracking_store").names:
+        raise UsageError(
+            f"--tracking-uri {shown_address(address)}: {kind}:// is no kind of tracking store; give "
+            "sqlite:///FILE.db, the https:// address of a server, or that of a PostgreSQL or MySQL database"
+        )
 
 
 def is_to_be_made(tracking_uri: str | None = None) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -236,6 +237,11 @@ class TrainingConfig(Config):
             raise UsageError(
                 f"--start-from imagenet: only {', '.join(PUBLISHED)} have such weights; give --model efficientnet"
             )
+        if self.teacher == IMAGENET:
+            raise UsageError(
+                f"--teacher {IMAGENET}: ImageNet weights know no diagnoses to teach; they are for --start-from alone, "
+                "a teacher is a trained model, such as pretrained"
+            )
         if self.starts_from_bundle and len(self.networks) > 1 and ALL not in self.model.split(","):
             raise UsageError("--start-from: a model's weights are of one network; name one with --model")
         if self.validation_fraction + self.test_fraction > 0.9:
@@ -381,14 +387,20 @@ def settings_text(config: TrainingConfig, names: Mapping[str, str], about: str) 
     for name in ("start_from", "teacher", "labels"):
         named = str(values.get(name, PRETRAINED))
         if named not in (IMAGENET, PRETRAINED):  # nor an address, which is no path that is there
-            path = path_here(named, option_name(name))
-            values |= {name: str(path.absolute())} if path.exists() else {}
+            values |= {name: _whole(named, name)} if path_here(named, option_name(name)).exists() else {}
     if config.diagnoses and not built_in_set(config.diagnoses):
-        values["diagnoses"] = str(path_here(config.diagnoses, "--diagnoses").absolute())
+        values["diagnoses"] = _whole(config.diagnoses, "diagnoses")
     for name, given in (("data", config.data_sets), ("extra", config.extra_sets)):
-        whole = [path if path == "demo" else str(path_here(path, f"--{name}").absolute()) for path in given]
+        whole = [path if path == "demo" else _whole(path, name) for path in given]
         values |= {name: whole if len(whole) > 1 else whole[0]} if whole else {}
     return f"# {about}\n" + yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+
+
+def _whole(given: str, name: str) -> str:
+    """The absolute path of what an option names, without `..`; links stay where that means the same."""
+    path = path_here(given, option_name(name))
+    plain, real = os.path.abspath(path), os.path.realpath(path)
+    return plain if os.path.realpath(plain) == real else real
 
 
 def _entries(text: str, file: str) -> list[tuple[yaml.ScalarNode, yaml.Node]]:

@@ -10,7 +10,7 @@ from PIL import Image
 from lesionflow.api.evaluate import evaluate
 from lesionflow.datasets.demo.demo_set import draw_demo_set
 from lesionflow.datasets.labelled import read_labelled_images
-from lesionflow.datasets.split import split_by_lesion
+from lesionflow.datasets.split import PARTS, split_by_lesion
 from lesionflow.errors import BundleError, DataError, UsageError
 from lesionflow.evaluation.evaluate import METRICS_FILE
 from lesionflow.model.card import HASHES_FILE
@@ -181,6 +181,8 @@ def test_a_part_is_measured_of_whatever_was_in_it(bundle: Path, demo_folder: Pat
         assert any("LEAK" in told for told in found.warnings) == (part not in ("validation", "test"))
         if part == "test":
             assert {*found.predictions.image_ids} <= {*images.table["image_id"].iloc[split.test[:9]]}
+        told = f"{count} of 19 images were in the {part} part of the training, by the file's bytes, in any of its data"
+        assert any(warning.startswith(told) for warning in found.warnings) == (part in PARTS)
     refused = invoke("evaluate", str(bundle), str(others), "--part", "test", "--cache", str(cache))
     told = "--part test: none of these images is known to be in that part of the training of cnn@"
     assert refused.exit_code == 2 and told in error_line(refused)
@@ -193,6 +195,12 @@ def test_logs_when_asked(store: Path, demo_folder: Path, cache: Path, tmp_path: 
     report = evaluate("models:/lesionflow@champion", demo_folder, log=True, cache=cache, resamples=QUICK)
     run = mlflow.search_runs(experiment_names=["lesionflow"], output_format="list")[0]
     assert run.info.run_name.startswith("evaluate lesionflow/") and run.info.status == "FINISHED"
+    champion = find_champion("lesionflow")  # whatever the alias means later
+    assert champion and run.data.params["model"] == f"models:/lesionflow/{champion.number}"
+    assert run.data.tags["model"] == champion.label and run.data.tags["data_digest"] == report.data_digest
+    assert run.inputs
+    (logged,) = run.inputs.dataset_inputs
+    assert logged.dataset.digest == report.data_digest[:36] and logged.tags[0].value == "evaluation"
     assert run.data.metrics["test/balanced_accuracy"] == pytest.approx(report.metrics["balanced_accuracy"].value)
     folder = Path(mlflow.artifacts.download_artifacts(run_id=run.info.run_id, dst_path=str(tmp_path / "artifacts")))
     assert (folder / "evaluation" / "test" / "report.html").exists()

@@ -101,6 +101,7 @@ def test_a_model_of_two_is_measured_on_seven(two: Path, demo_folder: Path, cache
     )  # fmt: skip
     assert done.exit_code == 0, done.output
     assert "malignant = akiec, bcc, mel" in done.stderr and "  malignant_auc " in done.stdout
+    assert done.stdout.count("malignant_sensitivity") == 2 and "sensitivity_malignant and" in done.stdout
     assert "sensitivity_mel" in (tmp_path / "out" / "report.html").read_text()
 
 

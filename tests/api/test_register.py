@@ -109,16 +109,22 @@ def test_what_is_no_whole_bundle_is_refused(store: Path, trained_bundle: Path, t
     assert not mlflow.MlflowClient().search_registered_models("name = 'moles'")
 
 
-def test_keeping_overwrites_nothing_and_stays_where_it_cannot_move(
+def test_keeping_overwrites_only_what_is_no_more_complete_and_stays_where_it_cannot_move(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for number, name in (1, "vgg-run"), (2, "vgg-run-2"):
+    whole = ("bundle/model_card.md", "training.json")
+    for number, (files, name) in enumerate(
+        (((), "vgg-run"), (whole[:1], "vgg-run"), (whole, "vgg-run"), (whole, "vgg-run"), ((), "vgg-run-2"))
+    ):
         left = tmp_path / f"left {number}"
-        left.mkdir()
-        (left / "bundle").write_text(str(number))
+        (left / "bundle").mkdir(parents=True)
+        for file in ("bundle/model.json", *files):
+            (left / file).write_text(str(number))
         assert keep_artifacts(left, "vgg-run") == tmp_path / "lesionflow-kept" / name and not left.exists()
-    assert (tmp_path / "lesionflow-kept" / "vgg-run" / "bundle").read_text() == "1"
+    kept = {str(file.relative_to("lesionflow-kept")) for file in Path("lesionflow-kept").rglob("*.*")}
+    assert kept == {"vgg-run/bundle/model.json", "vgg-run-2/bundle/model.json", *(f"vgg-run/{file}" for file in whole)}
+    assert Path("lesionflow-kept/vgg-run/bundle/model.json").read_text() == "3"
     left.mkdir()
     (tmp_path / "taken").mkdir()
     os.chdir("taken")

@@ -153,6 +153,22 @@ def test_a_run_whose_artifacts_are_elsewhere_is_locked_in_the_cache(
         pass
 
 
+def test_ctrl_c_while_a_compiled_module_is_imported_names_the_command_that_resumes(
+    address: str, demo_folder: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def imported(*given: object) -> None:  # as such modules answer it
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt:
+            raise ImportError("initialization failed")  # noqa: B904
+
+    monkeypatch.setattr("lesionflow.api.train.write_description", imported)
+    store = ("--tracking-uri", address, "--cache", str(cache))
+    stopped = invoke("train", "--data", str(demo_folder), "--model", "cnn", *SMALL, *store)
+    assert stopped.exit_code == 130, stopped.output
+    assert stopped.stderr.splitlines()[-1].startswith("stopped; to continue: lesionflow train --resume ")
+
+
 def test_of_several_networks_the_finished_are_kept_and_the_rest_is_trained(
     address: str, demo_folder: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -160,7 +160,9 @@ def test_data_sets_of_which_nothing_is_left_are_as_if_not_given(tmp_path: Path) 
     for expected, found in again:
         assert found.digest == expected.digest and set(found.table["image_id"]) == set(expected.table["image_id"])
         assert split_data_sets(found, FRACTIONS, 0).digest == split_data_sets(expected, FRACTIONS, 0).digest
-        assert any("are left out, 70 images: " in text for text in found.warnings)
+        assert any(
+            "adds nothing, as if it were given twice: all of its 70 images are" in text for text in found.warnings
+        )
     assert again[1][1].name == alone.name and (again[1][1].table["source"] == "labels.csv").all()
 
 
@@ -377,8 +379,20 @@ def test_copies_of_different_diagnoses_are_refused(tmp_path: Path) -> None:
     one = write_set(tmp_path / "one", rows)
     wrong: Row = ("copy", "X", HAM10000.names[(HAM10000.names.index(rows[0][2]) + 1) % 7], rows[0][3], {})
     other = write_set(tmp_path / "other", [wrong, *many("b", 5000)])
-    with pytest.raises(DataError, match=r"1 image has another diagnosis than a copy.*copy is"):
+    with pytest.raises(DataError) as refused:
         read_data_sets([str(one), str(other)], cache=tmp_path)
+    assert str(refused.value) == (
+        "1 image has another diagnosis than a copy in another data set; correct one of each: copy is "
+        f"{wrong[2]} in other/labels.csv, a0_0 is {rows[0][2]} in one/labels.csv"
+    )
+    turned = [
+        (f"c{i}", f"X{i}", "mel" if row[2] != "mel" else "nv", row[3], row[4]) for i, row in enumerate(rows[1:14])
+    ]
+    third = write_set(tmp_path / "third", [*turned, *many("d", 9000)])
+    with pytest.raises(DataError, match="14 images have another diagnosis than a copy in another") as refused:
+        read_data_sets([str(one), str(other)], [str(third)], tmp_path)
+    told = str(refused.value)  # of all sets at once
+    assert told.endswith(" and 2 more") and told.count("/labels.csv, ") == 12 and "; c10 is " in told
 
 
 def test_round_fields_in_the_dark_are_copies_only_where_what_they_light_up_is(

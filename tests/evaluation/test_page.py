@@ -257,3 +257,11 @@ def test_sections_about_other_pictures_count_what_was_measured(full: Evaluation)
     assert "leave the lesion as it is: 18 images of 1 lesion, drawn with seed 0." in text
     told = "0.250 (0.100 to 0.400) of the lesions are unlike the training images; of the model's own validation part"
     assert f"{told} it is 0.020." in text
+
+
+@pytest.mark.parametrize(("part", "own"), [("test", True), ("all", False)])
+def test_only_images_of_the_models_own_split_are_said_to_be_of_its_origin(
+    full: Evaluation, part: str, own: bool
+) -> None:
+    page = evaluation_page(dataclasses.replace(full, part=part, pictures=()))
+    assert ("of the same origin as those" in page) == own and "clinics and skins can make it worse" in page

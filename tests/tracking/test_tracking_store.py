@@ -490,3 +490,21 @@ def test_names_with_spaces_are_quoted(contenders: Path) -> None:
     with contextlib.chdir(contenders / "elsewhere"):
         named = f"lesionflow history 'my moles' --tracking-uri sqlite:///{contenders}/mlflow.db"
         assert named in told_replaced("my moles", 1, 2)
+
+
+def test_an_address_of_no_kind_of_store_is_refused_without_mlflow(tmp_path: Path) -> None:
+    loaded = "import sys\nfrom lesionflow.tracking.tracking_store import connect\n"
+    loaded += "try: connect('foo://user:secret@x')\nfinally: print('mlflow' in sys.modules)"
+    refused = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=False)
+    told = refused.stderr.splitlines()[-1]
+    assert refused.stdout == "False\n" and "UsageError: --tracking-uri foo://x: foo:// is no kind of" in told
+    for address in (
+        "sqlite:///a.db",
+        "postgresql+psycopg://h/d",
+        "https://h",
+        "file:///a",
+        "databricks://p",
+        "a/b",
+        "uc",
+    ):
+        tracking_store.check_kind(address)

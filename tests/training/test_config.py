@@ -1,4 +1,5 @@
 import dataclasses
+import os
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lesionflow.errors import UsageError
+from lesionflow.options import SEPARATOR
 from lesionflow.training.config import (
     FROM_A_MODEL,
     NAME_KEYS,
@@ -157,6 +159,11 @@ def test_what_is_written_is_read_back() -> None:
     }
 
 
+def test_imagenet_weights_are_no_teacher() -> None:
+    with pytest.raises(UsageError, match=r"--teacher imagenet: .* for --start-from alone"):
+        TrainingConfig(teacher="imagenet")
+
+
 def test_a_relative_folder_is_written_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("teacher", "labels", "pretrained"):
@@ -167,6 +174,12 @@ def test_a_relative_folder_is_written_whole(tmp_path: Path, monkeypatch: pytest.
     assert read["labels"] == str(tmp_path / "labels")
     assert read_settings(settings_text(TrainingConfig(data="here"), {}, ""), "")["data"].endswith("/here")
     assert read_settings(settings_text(TrainingConfig(), {}, ""), "")["data"] == "demo"
+    Path("link").symlink_to("labels")
+    Path("away").symlink_to("/")
+    config = TrainingConfig(data=f"labels/../here{SEPARATOR}link", extra=f"away/..{tmp_path}/labels")
+    read = read_settings(settings_text(config, {}, ""), "")
+    assert read["data"] == SEPARATOR.join([f"{tmp_path}/here", f"{tmp_path}/link"])
+    assert read["extra"] == os.path.realpath("labels")  # what is above a link is not where the link is
 
 
 def test_several_data_sets_are_a_list() -> None:
