@@ -446,12 +446,14 @@ def of_patients(prefix: str, first: int) -> list[Row]:
 
 
 def test_patients_stay_on_one_side_also_of_several_data_sets(tmp_path: Path) -> None:
-    one, other = write_set(tmp_path / "one", of_patients("a", 0)), write_set(tmp_path / "other", of_patients("b", 5000))
+    rows, others = of_patients("a", 0), of_patients("b", 5000)
+    one, other = write_set(tmp_path / "one", rows), write_set(tmp_path / "other", others)
     alone, both = read_data_sets([str(one)], cache=tmp_path), read_data_sets([str(one), str(other)], cache=tmp_path)
+    patient_of = {row[0]: row[4]["patient_id"] for row in (*rows, *others)}
     for images in (alone, both):
         split = split_data_sets(images, FRACTIONS, 0)
         assert split.by == "patient"
-        for ids in (images.table["patient_id"], images.table["lesion_id"]):
+        for ids in (images.table["image_id"].map(patient_of), images.table["lesion_id"]):
             sides = [set(ids.iloc[split.part(part)]) for part in ("train", "validation", "test")]
             assert not (sides[0] & sides[1] or sides[0] & sides[2] or sides[1] & sides[2])
     assert parts(alone, split_data_sets(alone, FRACTIONS, 0)).items() <= parts(both, split).items()

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from lesionflow.datasets.labelled import LabelledImages, read_labelled_images
+from lesionflow.datasets.licences import FREE
 from lesionflow.errors import DataError
 from tests.conftest import REAL_DATA
 
@@ -23,7 +24,7 @@ def change(folder: Path, edit: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
 
 def test_reads_every_row_with_its_own_image(demo_folder: Path) -> None:
     images = read_labelled_images(demo_folder)
-    assert len(images.table) == 150 and images.demo and not images.warnings and not images.licence
+    assert len(images.table) == 150 and images.demo and not images.warnings and images.licence == FREE
     for image_id, path in zip(images.table["image_id"], images.table["path"], strict=True):
         assert Path(path).stem == image_id
     assert "synthetic" in images.description
