@@ -485,6 +485,18 @@ def test_a_stop_while_a_compiled_module_is_imported_is_one(
     assert isinstance(stopped.exception, SystemExit if code > 1 else ImportError)
 
 
+def test_a_second_stop_while_the_first_ends_the_work_leaves_what_it_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+    def work(ctx: object) -> None:
+        try:
+            raise KeyboardInterrupt("stopped; to continue: so")
+        finally:
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(main.commands["doctor"], "invoke", work)
+    stopped = invoke("doctor")
+    assert (stopped.exit_code, stopped.output) == (143, "stopped; to continue: so\n")
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_process_is_stopped_while_it_imports_the_command_line(number: int, code: int) -> None:
     scripts = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]["scripts"]

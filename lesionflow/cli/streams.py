@@ -137,8 +137,15 @@ def warn(texts: Iterable[str]) -> None:
 
 
 def stop(stopped: KeyboardInterrupt) -> NoReturn:
-    """Print in one line that a command was stopped, and exit with the code of the signal."""
-    click.echo(str(stopped) or "stopped", err=True)
+    """Print in one line that a command was stopped, and exit with the code of the signal.
+
+    A second Ctrl-C while the first one ends the work says nothing itself: the first one has what to tell.
+    """
+    told = ""
+    cause: BaseException | None = stopped
+    while isinstance(cause, KeyboardInterrupt) and not told:
+        told, cause = str(cause), cause.__context__
+    click.echo(told or "stopped", err=True)
     raise click.exceptions.Exit(STOPPED[1 if isinstance(stopped, Terminated) else 0])
 
 

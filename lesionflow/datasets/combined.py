@@ -241,8 +241,8 @@ def _as_one(tables: Sequence[pd.DataFrame], names: Sequence[str], cache: Path | 
         warnings += _shared_patients(every["patient_id"], here, before, is_copy, name)
         if is_copy[here].all():
             warnings.append(
-                f"{name}: adds nothing, as if it were given twice: all of its {counted(int(here.sum()), 'image')} are "
-                "copies of images in the data sets before it and are left out; leave the data set out, too"
+                f"{name}: adds no image, as if it were given twice: all of its {counted(int(here.sum()), 'image')} are "
+                "left out as copies of images in the data sets before it"
             )
         elif copies := every["image_id"][here & is_copy].tolist():
             warnings.append(

@@ -161,7 +161,7 @@ def test_data_sets_of_which_nothing_is_left_are_as_if_not_given(tmp_path: Path) 
         assert found.digest == expected.digest and set(found.table["image_id"]) == set(expected.table["image_id"])
         assert split_data_sets(found, FRACTIONS, 0).digest == split_data_sets(expected, FRACTIONS, 0).digest
         assert any(
-            "adds nothing, as if it were given twice: all of its 70 images are" in text for text in found.warnings
+            "adds no image, as if it were given twice: all of its 70 images are" in text for text in found.warnings
         )
     assert again[1][1].name == alone.name and (again[1][1].table["source"] == "labels.csv").all()
 
