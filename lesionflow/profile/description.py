@@ -235,16 +235,18 @@ def _warnings(description: Description) -> Iterator[tuple[str, str]]:
 
 
 def _about_copies(description: Description) -> Iterator[tuple[str, str]]:
-    if across := description.duplicates_across:
-        text = f"copies across lesions: {pairs(across)}: {_named(across)}"
+    across, table = description.duplicates_across, description.images.table
+    only_train = {*table["image_id"][table["extra"]]} if "extra" in table.columns else set()
+    if measured := [copy for copy in across if not only_train.issuperset(copy.image_ids)]:
+        text = f"copies across lesions: {pairs(measured)}: {_named(measured)}"
         yield "duplicates", f"{text}; a split by lesion does not keep them together"
-        if differing := [copy for copy in across if copy.diagnoses[0] != copy.diagnoses[1]]:
-            yield "diagnoses", f"copies with different diagnoses: {pairs(differing)}: {_named(differing)}"
+    if differing := [copy for copy in across if copy.diagnoses[0] != copy.diagnoses[1]]:
+        yield "diagnoses", f"copies with different diagnoses: {pairs(differing)}: {_named(differing)}"
     if found := leaks(description.copies):
         assert description.split is not None
         where = ", ".join(f"{count} in {parts}" for parts, count in found.items())
         yield "leak", f"the split with seed {description.split.seed} separates copies: {where}"
-    if len(description.images.table) > MAXIMUM_IMAGES:
+    if len(table) > MAXIMUM_IMAGES:
         told = f"among more than {MAXIMUM_IMAGES:,} images only files with the same bytes are found as copies"
         yield "duplicates", f"{told}; images that merely look the same can be on two sides of the split"
     elif not description.complete:

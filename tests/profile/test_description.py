@@ -187,6 +187,19 @@ def test_a_leak_across_the_split_is_a_warning(planted: Path) -> None:
     assert description.as_json()["split"]["leaking_pairs"] == {"train and test": 1, "validation and test": 1}
 
 
+def test_copies_among_what_only_trains_are_told_only_where_their_diagnoses_differ(planted: Path) -> None:
+    images = read_labelled_images(planted)
+    told = json.loads((planted / "planted.json").read_text())
+    split, extra = default_split(images), images.table["image_id"].isin([*told["nevi"], told["melanoma"]])
+    for only_train, expected in ((extra, False), (extra & (images.table["image_id"] != told["nevi"][0]), True)):
+        found = describe_images(dataclasses.replace(images, table=images.table.assign(extra=only_train)), split)
+        texts = [finding.text for finding in found.findings if finding.kind == "duplicates"]
+        assert bool(texts) is expected and "diagnoses" in kinds(found)
+        if expected:
+            pair = " and ".join(sorted(told["nevi"][:2]))
+            assert texts[0].startswith(f"copies across lesions: 1 pair of images (1 same bytes): {pair};")
+
+
 def test_a_set_of_nothing_but_copies_ends_early_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     images = read(tmp_path / "set")
     for image_id in ("I2", "I3", "I4", "I5", "I6"):
