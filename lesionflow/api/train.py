@@ -339,8 +339,9 @@ def _describe_data(config: TrainingConfig, material: Material, begun: Interrupte
             counts = ", ".join(f"{count} {part}" for part, count in source["images"].items() if count)
             extra = " (--extra)" if source["training_only"] else ""
             lacks = [name for name, count in source["diagnoses"].items() if not count]
-            not_told = [attribute_in_words(name) for name in source["not_told"]]
-            told = "".join(f"; no {first_few(names, 8)}" for names in (lacks, not_told) if names)
+            total = sum(source["images"].values())
+            not_known = [attribute_in_words(name) for name, count in source["not_known"].items() if count == total]
+            told = "".join(f"; no {first_few(names, 8)}" for names in (lacks, not_known) if names)
             say(f"  of which {source['name']}{extra}: {counts}{told}", console=console)
     return description
 

@@ -28,7 +28,7 @@ from lesionflow.datasets.combined import (
     split_data_sets,
 )
 from lesionflow.datasets.labelled import LabelledImages
-from lesionflow.datasets.licences import FREE, holds_ham10000
+from lesionflow.datasets.licences import FREE, LICENCE, SOME_NOT_KNOWN, is_ham10000, licences_of
 from lesionflow.datasets.sampling import positive_shares
 from lesionflow.datasets.split import Split
 from lesionflow.defaults import new_objects_collected
@@ -327,7 +327,7 @@ def card_of(config: TrainingConfig, material: Material, split: Split, fitted: Fi
         | {"sources": describe_sources(images, split)}
         | {"learnt_from": [source.label for source in sources]}
         | {"warnings": [source.warning for source in sources if source.warning]}
-        | {"ham10000": holds_ham10000(images.table)}
+        | {"ham10000": bool(is_ham10000(images.table).any())}
         | {"inherited_sources": [each | {"model": source.label} for source in sources for each in source.sources]}
         | {"warnings_of_folds": [source.warning_of_folds for source in sources if source.warning_of_folds]},
         versions=package_versions(),
@@ -372,10 +372,10 @@ def tell_kept(name: str, run_id: str, console: Console) -> None:
 
 def _licence(images: LabelledImages, sources: Sequence[LearntFrom]) -> str:
     """The licences that bind what was trained on these images and built on these models, each once."""
-    table = images.table
-    licences = [text for text in dict.fromkeys(table["licence"]) if text] if "licence" in table.columns else []
-    licences += [images.licence, *(source.licence for source in sources)]
-    return ", ".join(dict.fromkeys(text for text in licences if text not in ("", FREE)))
+    own = [*licences_of(images.table).unique()]
+    licences = [*own, *([LICENCE] if is_ham10000(images.table).any() else []), *(source.licence for source in sources)]
+    known = [text for text in dict.fromkeys(licences) if text not in ("", FREE)]
+    return ", ".join([*known, *([SOME_NOT_KNOWN] if "" in own and {*own} - {"", FREE} else [])])
 
 
 def _unstoppable(

@@ -14,6 +14,7 @@ import numpy as np
 from lesionflow.datasets.label_columns import ATTRIBUTES, is_missing
 from lesionflow.datasets.label_words import read_label_words
 from lesionflow.datasets.labelled import LabelledImages, read_with_words
+from lesionflow.datasets.licences import AUTHORS_OF, licences_of
 from lesionflow.datasets.split import (
     DEFAULT_FRACTIONS,
     PARTS,
@@ -61,20 +62,21 @@ def read_data_sets(
     sets = [_with_sources(images) for images in _named_apart(sets, (*data, *extra))]
     tables = []
     for index, images in enumerate(sets):
-        licence = images.table["licence"] if "licence" in images.table.columns else images.licence
-        tables.append(images.table.assign(extra=index >= len(data), licence=licence, data_set=index))
+        licences = licences_of(images.table)
+        tables.append(images.table.assign(extra=index >= len(data), licence=licences, data_set=index))
     table, warnings = _as_one(tables, [images.name for images in sets], cache)
     warnings = [f"{images.name}: {text}" for images in sets for text in images.warnings] + warnings + unmet
     # A data set without remaining images counts as not given: models trained on the same images have the same data.
     # Only what its copies tell is kept.
     left = table["data_set"].unique().tolist()
     if left == [0]:
-        told = {name: table[name].array for name in ("lesion_id", LESION_NAMES, GROUP, "patient_id", "licence")}
+        columns = ("lesion_id", "lesion_known", LESION_NAMES, GROUP, "patient_id", "licence")
+        told = {name: table[name].array for name in columns}
         return dataclasses.replace(alone, table=alone.table.assign(**told), warnings=tuple(warnings))
     return LabelledImages(
         name=enumerated(dict.fromkeys(sets[index].name for index in left)),
         folder=sets[0].folder,
-        table=table,
+        table=table.assign(source=_sources_apart(table, (*data, *extra))),
         digest=_digest([sets[index] for index in left], sum(index < len(data) for index in left)),
         demo=any(sets[index].demo for index in left if index < len(data)),
         warnings=tuple(warnings),
@@ -95,10 +97,26 @@ def _named_apart(sets: Sequence[LabelledImages], paths: Sequence[str]) -> list[L
     for images, path in zip(sets, paths, strict=True):
         alike = {os.path.abspath(other) for other, name in zip(paths, names, strict=True) if name == images.name}
         if len(alike) > 1:
-            root = os.path.commonpath([os.path.dirname(other) for other in alike])
-            images = dataclasses.replace(images, name=os.path.relpath(path, root))
+            images = dataclasses.replace(images, name=os.path.relpath(path, _common_folder(alike)))
         found.append(images)
     return found
+
+
+def _common_folder(paths: Iterable[str]) -> str:
+    return os.path.commonpath([os.path.dirname(os.path.abspath(path)) for path in paths])
+
+
+def _sources_apart(table: pd.DataFrame, paths: Sequence[str]) -> pd.Series:
+    """The source of each row, with its data set's folder where others have a source of that name, unless published."""
+    sources = table["source"]
+    for name, sets in table.groupby("source", sort=False)["data_set"].unique().items():
+        if len(sets) > 1 and name not in AUTHORS_OF and "ham10000" not in name.lower():
+            root = _common_folder(paths[index] for index in sets)
+            folders = [Path(os.path.relpath(paths[index], root)).parts for index in sets]
+            depth = next(n for n in range(1, 99) if len({folder[:n] for folder in folders}) == len(sets))
+            apart = {index: f"{name} ({'/'.join(folder[:depth])})" for index, folder in zip(sets, folders, strict=True)}
+            sources = sources.mask(table["source"] == name, table["data_set"].map(apart))
+    return sources
 
 
 def split_data_sets(
@@ -140,8 +158,7 @@ def split_data_sets(
 
 def not_identified(images: LabelledImages, by: str) -> int:
     """The number of images of which a split by lesion or by patient cannot know with which others they belong."""
-    known = images.table[f"{by}_id"]
-    return int(((known == "") if by == "patient" else (known == images.table["image_id"])).sum())
+    return _not_known(images.table.assign(licence="")).get(f"{by}_id", 0)
 
 
 def check_every_diagnosis_trains(images: LabelledImages, split: Split) -> None:
@@ -197,15 +214,14 @@ def _split_sources(
 
 
 def describe_sources(images: LabelledImages, split: Split) -> list[dict[str, Any]]:
-    """The card's entry for each source: name, licence, training only or not, images by part and diagnosis, and which of
-    `ATTRIBUTES` it tells of no image.
+    """The card's entry for each source: name, licences, training only or not, images by part and diagnosis, and of how
+    many images what is not known.
     """
     table = images.table
     parts = split.part_of_each(len(table))
     extra = table["extra"].to_numpy() if "extra" in table.columns else np.zeros(len(table), bool)
-    licences = table["licence"] if "licence" in table.columns else np.full(len(table), images.licence)
     found = []
-    for (source, only_training), rows in table.assign(part=parts, extra=extra, licence=licences).groupby(
+    for (source, only_training), rows in table.assign(part=parts, extra=extra, licence=licences_of(table)).groupby(
         ["source", "extra"], sort=False
     ):
         counts = rows["dx"].value_counts()
@@ -215,9 +231,20 @@ def describe_sources(images: LabelledImages, split: Split) -> list[dict[str, Any
             "training_only": bool(only_training),
             "images": {part: int((rows["part"] == part).sum()) for part in PARTS},
             "diagnoses": {dx: int(counts.get(dx, 0)) for dx in images.label_set.names},
-            "not_told": [name for name in ATTRIBUTES if is_missing(rows[name]).all()],
+            "not_known": _not_known(rows),
         })  # fmt: skip
     return found
+
+
+def _not_known(rows: pd.DataFrame) -> dict[str, int]:
+    """By what tables can tell of an image, the number of images of which they do not."""
+    unknown = {
+        "lesion_id": ~rows["lesion_known"],
+        "patient_id": rows["patient_id"] == "",
+        "licence": rows["licence"] == "",
+    }
+    unknown |= {name: is_missing(rows[name]) for name in ATTRIBUTES}
+    return {name: count for name, each in unknown.items() if (count := int(each.sum()))}
 
 
 def _as_one(tables: Sequence[pd.DataFrame], names: Sequence[str], cache: Path | None) -> tuple[pd.DataFrame, list[str]]:
@@ -310,6 +337,7 @@ def _with_one_id(
             names_of[ids.pop()].add(lesion)
     return every.assign(
         lesion_id=lesion_ids,
+        lesion_known=every["lesion_known"].groupby(np.array(lesion_ids, dtype=object)).transform("any"),
         patient_id=[patient_ids[with_patient.get(shown, -1)] for shown in picture],
         licence=[licences[with_licence.get(shown, -1)] for shown in picture],
         **{LESION_NAMES: [tuple(sorted(names_of[lesion_id])) for lesion_id in lesion_ids]},

@@ -25,7 +25,7 @@ from lesionflow.datasets.csv_and_folders import (
     visible_folders,
     with_standard_names,
 )
-from lesionflow.datasets.demo.demo_set import DEMO_PREFIX, draw_demo_set
+from lesionflow.datasets.demo.demo_set import draw_demo_set
 from lesionflow.datasets.ham10000 import METADATA_NAMES, find_metadata, is_ham10000, read_ham10000
 from lesionflow.datasets.ids import without_endings, without_folders
 from lesionflow.datasets.image_files import contents_of_files
@@ -48,7 +48,7 @@ from lesionflow.datasets.label_table import (
     workbook_notes,
 )
 from lesionflow.datasets.label_words import LabelWords, read_label_words
-from lesionflow.datasets.licences import FREE, LICENCE, holds_ham10000
+from lesionflow.datasets.licences import is_drawn
 from lesionflow.datasets.published import find_published, read_published
 from lesionflow.datasets.raw_labels import RawLabels, complete
 from lesionflow.diagnoses import HAM10000, LabelSet
@@ -95,9 +95,9 @@ class LabelledImages:
         return tuple(name for name in self.label_set.names if name not in set(self.table["dx"]))
 
     @property
-    def licence(self) -> str:
-        """HAM10000's where images of it are among these, `FREE` of drawn ones; empty where it is not known."""
-        return LICENCE if holds_ham10000(self.table) else FREE if _drawn(self.table).all() else ""
+    def has_sources(self) -> bool:
+        """Whether the images are of several sources."""
+        return "source" in self.table.columns and self.table["source"].nunique() > 1
 
     @property
     def description(self) -> str:
@@ -168,14 +168,10 @@ def read_with_words(source: str | os.PathLike[str], cache: Path | None, words: L
     if several := [os.path.basename(file) for file, count in zip(table["path"], frames, strict=True) if count > 1]:
         told = f"{counted(len(several), 'file')} {'has' if len(several) == 1 else 'have'} several frames"
         warnings.append(f"{told}; only the first is used: {first_few(several)}")
-    drawn = _drawn(table)
+    drawn = is_drawn(table)
     name = DEMO if drawn.all() else path.resolve().name
     folder = path.parent if path.is_file() else path
     return LabelledImages(name, folder, table, _digest(table), bool(drawn.any()), tuple(warnings), words.labels)
-
-
-def _drawn(table: pd.DataFrame) -> pd.Series:
-    return table["lesion_id"].str.startswith(DEMO_PREFIX)
 
 
 def same_bytes(table: pd.DataFrame) -> list[str]:

@@ -25,10 +25,8 @@ from lesionflow.errors import DataError, counted, enumerated, first_few
 if TYPE_CHECKING:
     import pandas as pd
 
-NO_LESIONS = (
-    "it is unknown which images show the same lesion: each counts as a lesion of its own, so intervals are too narrow "
-    "if some do"
-)
+_OF_ITS_OWN = "each counts as a lesion of its own, so intervals are too narrow"
+NO_LESIONS = f"it is unknown which images show the same lesion: {_OF_ITS_OWN} if some do"
 _COUNT_THEIR_OWN = {"patient_id": "patient", "source": "source"}  # within which lesions may be numbered
 ORIGIN = ("source", "licence")  # of each row, where a table of several sources tells them
 # Words for a patient's sex in the languages whose terms for diagnoses are known; `h` is in `_fill_attributes`.
@@ -40,7 +38,7 @@ _DECIMAL_COMMA = r"^(\d+),(\d+)$"  # as spreadsheets write in many countries
 _IN_YEARS = r"(?i)^0*(\d+(?:\.\d+)?)\s*(?:y|yrs?|years?(?: old)?|y\.?o|y/o|j|jahre?|años?|anos?|ans?)\.?$"
 OLDEST = 110  # years; beyond that a number is a mistake, such as a year of birth
 MANY_IMAGES = 100  # of a lesion; HAM10000 has up to 6, and clinics that follow one up some dozens
-ROW_COLUMNS = ("lesion_id", "patient_id", "image_id", "dx", *ATTRIBUTES, "path")
+ROW_COLUMNS = ("lesion_id", "lesion_known", "patient_id", "image_id", "dx", *ATTRIBUTES, "path")
 
 
 @dataclass(frozen=True)
@@ -83,11 +81,13 @@ def complete(raw: RawLabels, words: LabelWords) -> tuple[pd.DataFrame, list[str]
         )
     _check_filled(table["image_id"], raw.file)
     check_once(table["image_id"], table["dx"], raw.file)
+    table["lesion_known"] = table["lesion_id"] != ""
     if raw.needs_lesions:
         _check_filled(table["lesion_id"], raw.file)
     else:
         warnings += fill_lesions(table)
-    warnings += _without_patients(table) + _of_several(table) + _of_many_images(table)
+    warnings += without_patients(int((table["patient_id"] == "").sum()), len(table))
+    warnings += _of_several(table) + _of_many_images(table)
     table = _without_contradictions(table, raw, words, warnings)
     elsewhere = all_names - names_of_images(table)
     if raw.images is None:
@@ -194,25 +194,24 @@ def fill_lesions(table: pd.DataFrame) -> list[str]:
     """Make images without a lesion_id separate lesions; returns a warning about them."""
     unknown = table["lesion_id"] == ""
     table.loc[unknown, "lesion_id"] = table.loc[unknown, "image_id"]
-    if unknown.all():
-        return [NO_LESIONS]
-    if not unknown.any():
-        return []
-    return [
-        f"{counted(unknown.sum(), 'image', 'has', 'have', of=len(table))} no lesion_id: each counts as a lesion of its "
-        "own, so intervals are too narrow if some show the same"
-    ]
+    return without_lesions(int(unknown.sum()), len(table))
 
 
-def _without_patients(table: pd.DataFrame) -> list[str]:
-    """A warning about images without a patient_id, where others have one."""
-    unknown = int((table["patient_id"] == "").sum())
-    if unknown in (0, len(table)):
-        return []
-    return [
-        f"{counted(unknown, 'image', 'has', 'have', of=len(table))} no patient_id, so one patient's may stand on two "
-        "sides of a split"
-    ]
+def without_lesions(unknown: int, total: int, where: str = "") -> list[str]:
+    """A warning about images of unknown lesions; where: in what they are."""
+    if unknown == total:
+        return [NO_LESIONS] if total else []
+    return [f"{_without(unknown, total)} no lesion_id{where}: {_OF_ITS_OWN} if some show the same"] if unknown else []
+
+
+def without_patients(unknown: int, total: int, where: str = "") -> list[str]:
+    """A warning about images of unknown patients, where others are known; where: in what they are."""
+    told = f"no patient_id{where}, so one patient's may stand on two sides of a split"
+    return [f"{_without(unknown, total)} {told}"] if 0 < unknown < total else []
+
+
+def _without(unknown: int, total: int) -> str:
+    return counted(unknown, "image", "has", "have", of=total)
 
 
 def _of_several(table: pd.DataFrame) -> list[str]:

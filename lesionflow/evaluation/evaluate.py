@@ -146,6 +146,7 @@ def evaluate_model(
         uncalibrated=uncalibrated,
         pooled=images if how.pool else 0,
         mapping=mapping,
+        sources=table["source"].to_numpy() if part.images.has_sources else None,
         averaged=predictor.averaged,
         shift=shift,
         stability=moved,
@@ -247,22 +248,23 @@ def write_evaluation(evaluation: Evaluation, folder: Path, overwrite: bool = Fal
     """
     contents: dict[str, str | bytes] = {
         METRICS_FILE: json.dumps(evaluation_json(evaluation), indent=2, allow_nan=False) + "\n",
-        PREDICTIONS_FILE: _predictions_csv(evaluation.predictions),
+        PREDICTIONS_FILE: _predictions_csv(evaluation.predictions, evaluation.sources),
         **{f"{picture.name}.png": picture.png() for picture in evaluation.pictures},
         PAGE_FILE: evaluation_page(evaluation),  # last: where it is, everything is
     }
     return write_together(folder, contents, overwrite)
 
 
-def _predictions_csv(said: LabelledPredictions) -> str:
+def _predictions_csv(said: LabelledPredictions, sources: np.ndarray | None) -> str:
     text = io.StringIO()
     rows, names = csv.writer(text, lineterminator="\n"), said.label_set.names
-    rows.writerow(
-        ["image_id", "lesion_id", "true", "diagnosis", "malignant", "refer", *(f"p_{name}" for name in names)]
+    named = {"image_id": said.image_ids, "lesion_id": said.lesion_ids} | (
+        {} if sources is None else {"source": sources}
     )
+    rows.writerow([*named, "true", "diagnosis", "malignant", "refer", *(f"p_{name}" for name in names)])
     for index in range(len(said)):
         rows.writerow([
-            *(cell(utf8(str(name))) for name in (said.image_ids[index], said.lesion_ids[index])),
+            *(cell(utf8(str(column[index]))) for column in named.values()),
             names[said.labels[index]], names[said.called[index]],
             YES if said.malignant[index] else NO, said.refer[index],
             *(f"{probability:.6f}" for probability in said.probabilities[index]),

@@ -6,15 +6,17 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lesionflow.datasets.licences import AUTHORS, AUTHORS_OF, FREE, LICENCE
+from lesionflow.datasets.label_columns import ATTRIBUTES
+from lesionflow.datasets.licences import AUTHORS, AUTHORS_OF, FREE, LICENCE, SOME_NOT_KNOWN
+from lesionflow.datasets.raw_labels import without_lesions, without_patients
 from lesionflow.datasets.split import HELD_OUT, PARTS
 from lesionflow.errors import counted
 from lesionflow.evaluation.call_strength import CallStrength, strength_rows
 from lesionflow.evaluation.metrics import Place, in_words, shown_at, with_interval
-from lesionflow.evaluation.slices import Gap, gap_sentence
+from lesionflow.evaluation.slices import Gap, attribute_in_words, gap_sentence
 from lesionflow.evaluation.stability import STABILITY
 from lesionflow.model.card import AVERAGED, CROSS_VALIDATION, SINGLE, Card, dataset_name
-from lesionflow.pages import render
+from lesionflow.pages import render, sentence
 
 LONGEST = 5000  # characters of a version's description: the columns of MLflow's databases hold no more
 LONGEST_NAME = 40
@@ -88,7 +90,46 @@ def limits(card: Card, elsewhere: bool = False) -> list[str]:
         f"{measured}other cameras, clinics and skins can make it worse.",
         "Images of one lesion are not independent evidence; intervals come from resampling lesions, and say nothing of "
         "other data.",
+        *map(sentence, [*unknown_lesions(card), *_unknown_patients_and_attributes(card)]),
     ]
+
+
+def unknown_lesions(card: Card) -> list[str]:
+    """A warning about measured images of unknown lesions, as far as the card says."""
+    return without_lesions(*_not_known(card, "lesion_id"))
+
+
+def _unknown_patients_and_attributes(card: Card) -> list[str]:
+    unknown, total, where = _not_known(card, "patient_id")
+    told = without_patients(unknown, total, where)
+    if total and unknown == total:
+        told.append("it is unknown which images are of one patient: one patient's may stand on two sides of the split")
+    lacking = []
+    for name in ATTRIBUTES:
+        of_each = {_plain(dataset_name(source["name"])): _lacks_all(source, name) for source in _measured(card)}
+        if any(of_each.values()):
+            of = "" if all(of_each.values()) else f" of {', '.join(source for source, no in of_each.items() if no)}"
+            lacking.append(f"{attribute_in_words(name)}{of}")
+    return [*told, *([f"not known, so nothing is measured by it: {'; '.join(lacking)}"] if lacking else [])]
+
+
+def _measured(card: Card) -> list[dict[str, Any]]:
+    """The sources with images in a part that is measured, of cards that say what is not known of them."""
+    sources = [source for source in card.training.get("sources", ()) if "not_known" in source]
+    return [source for source in sources if any(source["images"][part] for part in HELD_OUT)]
+
+
+def _not_known(card: Card, column: str) -> tuple[int, int, str]:
+    """Of how many measured sources' images a column is not known, of how many in all, and which sources these are."""
+    sources = _measured(card)
+    counts = {_plain(dataset_name(source["name"])): source["not_known"].get(column, 0) for source in sources}
+    where = f" ({', '.join(name for name, count in counts.items() if count)})" if len(sources) > 1 else ""
+    total = sum(sum(source["images"].values()) for source in sources)
+    return sum(source["not_known"].get(column, 0) for source in sources), total, where
+
+
+def _lacks_all(source: Mapping[str, Any], column: str) -> bool:
+    return bool(source["not_known"].get(column, 0) == sum(source["images"].values()))
 
 
 def licence_of(card: Card) -> str:
@@ -111,14 +152,16 @@ def sources_of(card: Card) -> list[dict[str, str]]:
     for source in (*sources, *of_ham10000, *card.training.get("inherited_sources", ())):
         name = dataset_name(str(source["name"]))
         licence = _known(source) or (FREE if source in sources and _is_synthetic(card) else "")
-        found[name, licence] = {"name": name, "licence": licence}
+        for each in (licence, "") if _known(source) and _without_licence(source) else (licence,):
+            found[name, each] = {"name": name, "licence": each}
     return [*found.values()]
 
 
 def _is_synthetic(card: Card) -> bool:
     """Whether all images of a training were drawn; cards of earlier versions say of none that it is free to use."""
-    free = [source["licence"] == FREE for source in card.training.get("sources", ())]
-    return card.demo and (all(free) or not any(free))
+    sources = card.training.get("sources", ())
+    free = [source["licence"] == FREE and not _without_licence(source) for source in sources]
+    return card.demo and (all(free) or not any(FREE in source["licence"] for source in sources))
 
 
 def _trained_on_ham10000(card: Card) -> bool:
@@ -142,21 +185,27 @@ def data_licence(card: Card) -> str:
 def _own_licence(card: Card, inherited: Sequence[Mapping[str, Any]]) -> str:
     if _is_synthetic(card):
         return f"The training images are synthetic, drawn by lesionflow: {FREE}, of no medical value."
-    sources, licence = card.training.get("sources", ()), licence_of(card)
+    sources, licence = card.training.get("sources", ()), licence_of(card).removesuffix(f", {SOME_NOT_KNOWN}")
     if inherited:  # whose licences are among the card's
         licence = ", ".join(dict.fromkeys(filter(None, map(_known, sources))))
     named = [f"HAM10000 ({AUTHORS})"] if _trained_on_ham10000(card) else []
     names = [source["name"] for source in sources]
     named += [f"{name} ({AUTHORS_OF[name]})" for name in names if name in AUTHORS_OF]
+    without, owners = [source for source in sources if _without_licence(source)], ""
+    if without:
+        images = counted(sum(map(_without_licence, without)), "image")
+        whose = _names([dataset_name(str(source["name"])) for source in without])
+        owners = f" Of {images} the licence is not known: ask the owner of {whose} what may be done with them."
     if licence == LICENCE and named:
         which = "all of which are" if len(named) > 1 else "which is"
         return (
             f"Trained on {', '.join(named)}, {which} under {LICENCE}. That binds the use of this model: name the "
-            "authors of the data, no commercial use."
+            f"authors of the data, no commercial use.{owners}"
         )
     if licence:
         authors = f": name the authors of {', '.join(named)}" if named else ""
-        return f"The training images are under {_escaped(licence)}, which binds the use of this model{authors}."
+        told = f"{'Training' if without else 'The training'} images are under {_escaped(licence)}"
+        return f"{told}, which binds the use of this model{authors}.{owners}"
     return f"Ask the owner of {_names(card.data_names)} what may be done with what is trained on it."
 
 
@@ -211,7 +260,9 @@ def _source(source: Mapping[str, Any]) -> str:
     name = str(source["name"])
     authors = f" ({AUTHORS_OF[name]})" if name in AUTHORS_OF else ""
     only = ", training only" if source["training_only"] else ""
-    licence = _escaped(_known(source)) or "licence not known"
+    licence, without = _escaped(_known(source)) or "licence not known", _without_licence(source)
+    if _known(source) and without:
+        licence += f", licence not known of {counted(without, 'image')}"
     return f"{_plain(dataset_name(name))}{authors}, {counted(sum(source['images'].values()), 'image')}{only}, {licence}"
 
 
@@ -227,6 +278,12 @@ def _known(source: Mapping[str, Any]) -> str:
     """The licence of a source; empty if it is not known."""
     known = dataset_name(str(source["name"])) in ("HAM10000", *AUTHORS_OF)
     return str(source["licence"]) or (LICENCE if known else "")
+
+
+def _without_licence(source: Mapping[str, Any]) -> int:
+    """The number of a source's images without a known licence."""
+    images = source.get("images", {})
+    return int(source.get("not_known", {}).get("licence", 0)) if _known(source) else sum(images.values())
 
 
 def _metrics(card: Card, parts: Sequence[str]) -> str:

@@ -50,6 +50,9 @@ def evaluation_page(evaluation: Evaluation) -> str:
         """The figures of some names, each of which is shown once; None: those that are left."""
         return [_figure(pictures.pop(name)) for name in (names or tuple(pictures)) if name in pictures]
 
+    warnings = [*map(pages.sentence, evaluation.all_warnings)]
+    elsewhere = evaluation.part not in PARTS
+    told = map(as_text, [*limits(evaluation.card, elsewhere), data_licence(evaluation.card)])
     sections = pages.render(
         "evaluation.html", evaluation=evaluation, metrics=evaluation.metrics, calibration=calibration,
         unit=evaluation.unit, shown=shown, with_interval=with_interval, headline=_headline(evaluation),
@@ -71,13 +74,10 @@ def evaluation_page(evaluation: Evaluation) -> str:
         gaps=[gap_sentence(gap) for gap in evaluation.gaps[:GAPS_NAMED]], groups=_slices_table(evaluation),
         all_metrics=_metrics_table(evaluation, overall_metrics(labels), "With 95% intervals"),
         interval_rule=INTERVAL_RULE,
-        limits=[
-            *map(as_text, limits(evaluation.card, evaluation.part not in PARTS)),
-            as_text(data_licence(evaluation.card)),
-        ],
+        limits=[text for text in told if text not in warnings],
     )  # fmt: skip
     head = [pages.paragraph(f"Evaluated on {evaluation.data}, {evaluation.part}."), pages.warning(NOT_A_DEVICE)]
-    head += [pages.warning(pages.sentence(text)) for text in evaluation.all_warnings]
+    head += map(pages.warning, warnings)
     return pages.page(f"Evaluation of {evaluation.model}", head, [Markup(sections)])  # escaped as it was rendered
 
 

@@ -17,6 +17,7 @@ from lesionflow.evaluation.curves import roc
 from lesionflow.evaluation.label_mapping import LabelMapping, nameless_told, not_measurable_told
 from lesionflow.evaluation.measure import confusion_matrix
 from lesionflow.evaluation.metrics import doubts, few_of
+from lesionflow.evaluation.model_card import as_text, unknown_lesions
 from lesionflow.evaluation.plots import Picture
 from lesionflow.evaluation.shift import MUCH_UNFAMILIAR, Shift
 from lesionflow.evaluation.slices import Gap, Slice
@@ -57,6 +58,7 @@ class Evaluation:
     stability: Stability | None = field(default=None, repr=False)  # under harmless changes of the images
     pooled: int = 0  # images behind the predictions, where each is of a lesion; 0 where each is of an image
     mapping: LabelMapping | None = None  # where the model's label set and that of the images differ
+    sources: np.ndarray | None = field(default=None, repr=False)  # of each prediction, where the data are of several
     pictures: tuple[Picture, ...] = field(default=(), repr=False)
 
     @property
@@ -103,6 +105,9 @@ def _own_warnings(evaluation: Evaluation) -> list[str]:
         warnings.append("the model was trained on synthetic demo data: it has no medical meaning")
     if evaluation.part in HELD_OUT:  # of the model's own split
         warnings.extend(evaluation.card.training.get("warnings", ()))
+        warnings.extend(
+            text for text in map(as_text, unknown_lesions(evaluation.card)) if text not in evaluation.warnings
+        )
     if evaluation.part == "validation":
         warnings.append(
             "the epoch, the calibration and the thresholds were chosen on these images: the metrics are too good"

@@ -214,7 +214,7 @@ def _log_data_sets(images: LabelledImages, context: str) -> None:
 
     logged = [(images.name, images.digest, images.folder, context)]
     table = images.table
-    if "source" in table.columns and table["source"].nunique() > 1:
+    if images.has_sources:
         logged = [(images.name, images.digest, _common_folder(table["path"], images.folder), context)]
         for source, rows in table.groupby("source", sort=False):
             digest = hashlib.sha256("".join(sorted(rows["content"])).encode()).hexdigest()
@@ -240,8 +240,8 @@ def log_setting(parameters: dict[str, Any], images: LabelledImages, split: Split
     """Log the setup of a training: parameters, data set, split, code and package versions."""
     with registry_errors("logging the run's setting"):
         log_parameters(parameters)
-        columns = images.table[["image_id", "lesion_id", "dx", "content"]]
-        table = columns.assign(part=split.part_of_each(len(columns)))
+        columns = ["image_id", "lesion_id", "dx", "content", *(["source"] if images.has_sources else [])]
+        table = images.table[columns].assign(part=split.part_of_each(len(images.table)))
         mlflow.log_text(table.to_csv(index=False), SPLIT_FILE)
         mlflow.log_dict(
             {

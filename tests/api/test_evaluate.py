@@ -229,6 +229,22 @@ def test_ids_are_no_formulas_to_a_spreadsheet(bundle: Path, demo_folder: Path, c
     assert (tmp_path / "out" / "predictions.csv").read_text().splitlines()[1].startswith("'=cmd(),'@there,nv,")
 
 
+def test_predictions_name_the_source_where_there_are_several(
+    bundle: Path, demo_folder: Path, cache: Path, tmp_path: Path
+) -> None:
+    files = sorted(demo_folder.rglob("*.jpg"))[:4]
+    for sources in ("aabb", "aaaa"):
+        rows = [f"{file},nv,L{i // 2},{source}" for i, (file, source) in enumerate(zip(files, sources, strict=True))]
+        (tmp_path / "labels.csv").write_text("\n".join(["path,diagnosis,lesion_id,source", *rows]))
+        out = tmp_path / sources
+        with without_pictures():
+            evaluate(bundle, tmp_path / "labels.csv", out, cache=cache, resamples=QUICK, group_by="lesion_id")
+        header, *told = [row.split(",") for row in (out / "predictions.csv").read_text().splitlines()]
+        assert ("source" in header) is (sources == "aabb")
+        if "source" in header:
+            assert [(row[1], row[header.index("source")]) for row in told] == [("L0", "a"), ("L1", "b")]
+
+
 def test_lesions_are_measured_in_place_of_images(bundle: Path, demo_folder: Path, cache: Path, tmp_path: Path) -> None:
     import csv
 

@@ -236,8 +236,8 @@ def test_of_several_data_sets_the_images_of_each_are_told_and_what_it_lacks(demo
     training = len(split.train) - of_atlas
     assert lines == [
         f"of which clinic.csv: {training} train, {len(split.validation)} validation, {len(split.test)} test; "
-        "no sex, age, body site, confirmation",
-        f"of which atlas.csv (--extra): {of_atlas} train; no df, nv, vasc; no confirmation",
+        "no patient_id, sex, age, body site, confirmation",
+        f"of which atlas.csv (--extra): {of_atlas} train; no df, nv, vasc; no patient_id, confirmation",
     ]
 
 

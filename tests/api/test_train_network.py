@@ -20,6 +20,7 @@ from lesionflow.datasets.labelled import read_labelled_images
 from lesionflow.errors import UsageError
 from lesionflow.evaluation.measure import metric_values
 from lesionflow.evaluation.metrics import DECIDING
+from lesionflow.evaluation.model_card import model_card, sources_of
 from lesionflow.model.card import read_card
 from lesionflow.model.prediction import LabelledPredictions
 from lesionflow.progress import stderr_console
@@ -163,3 +164,30 @@ def test_the_card_says_what_the_split_keeps_on_one_side(rows: list[Row], by: str
     card = card_of(config, Material(images, split, "moles", None, stderr_console()), split, fitted)
     assert card.split_by == split.by == by and card.training["not_identified"] == unknown
     assert card.split_limit == (f" as far as known (of {unknown} images the {by} is not)" if unknown else "")
+
+
+def test_the_card_tells_sources_of_one_name_apart_and_counts_images_without_a_licence(tmp_path: Path) -> None:
+    own = [(*row[:4], {"source": "Derm ward", "licence": "CC0" if i % 2 else ""}) for i, row in enumerate(many("a", 0))]
+    first = write_set(tmp_path / "clinic1" / "data", own)
+    second = write_set(tmp_path / "clinic2" / "data", many("b", 5000, {"source": "Derm ward"}))
+    images = read_data_sets([str(first), str(second.parent)], cache=tmp_path)
+    split = split_data_sets(images, FRACTIONS, 0)
+    assert images.table["source"].value_counts().to_dict() == {"Derm ward (clinic1)": 70, "Derm ward (clinic2)": 70}
+    fitted = Fitted(keras.Sequential(), (), 1, 0.0, "float32")
+    config = TrainingConfig(model="cnn").resolved("cnn", "quick")
+    card = card_of(config, Material(images, split, "moles", None, stderr_console()), split, fitted)
+    text = model_card(card)
+    assert card.licence == "CC0, some not known"
+    assert (
+        "Sources: Derm ward (clinic1), 70 images, CC0, licence not known of 35 images; "
+        "Derm ward (clinic2), 70 images, licence not known." in text
+    )
+    assert (
+        "Training images are under CC0, which binds the use of this model. Of 105 images the licence is not known: "
+        "ask the owner of Derm ward (clinic1), Derm ward (clinic2) what may be done with them." in text
+    )
+    assert sources_of(card) == [
+        {"name": "Derm ward (clinic1)", "licence": "CC0"},
+        {"name": "Derm ward (clinic1)", "licence": ""},
+        {"name": "Derm ward (clinic2)", "licence": ""},
+    ]

@@ -110,6 +110,25 @@ def test_data_sets_of_one_name_are_told_apart(tmp_path: Path) -> None:
     assert images.name == "one/labels.csv and other/labels.csv"
 
 
+def test_published_sources_are_one_in_several_data_sets_and_their_licence_is_known(tmp_path: Path) -> None:
+    one = write_set(tmp_path / "one", many("a", 0, {"source": "BCN_20000"}))
+    images = read_data_sets([str(one), str(write_set(tmp_path / "other", many("b", 5000, {"source": "MSK"})))])
+    assert set(images.table["licence"]) == {"CC BY-NC 4.0"}
+    other = write_set(tmp_path / "third", many("c", 9000, {"source": "BCN_20000"}))
+    assert set(read_data_sets([str(one), str(other)], cache=tmp_path).table["source"]) == {"BCN_20000"}
+
+
+def test_what_is_not_known_is_counted_by_source_and_copies_tell_lesions(tmp_path: Path) -> None:
+    rows = many("a", 0)
+    half = [(row[0], row[1] if i % 2 else "", *row[2:]) for i, row in enumerate(rows)]
+    one = write_set(tmp_path / "one", half)
+    other: list[Row] = [("copy", "L1", rows[0][2], rows[0][3], {}), *many("b", 5000)]
+    images = read_data_sets([str(one), str(write_set(tmp_path / "other", other))], cache=tmp_path)
+    first, last = (each["not_known"] for each in describe_sources(images, split_data_sets(images, FRACTIONS, 0)))
+    assert first["lesion_id"] == 34 and "lesion_id" not in last  # one of 35 is known from its copy
+    assert first["patient_id"] == first["licence"] == first["age"] == 70
+
+
 def test_ids_that_data_sets_share_by_chance_are_told(tmp_path: Path) -> None:
     rows = many("a", 0)
     others: list[Row] = [

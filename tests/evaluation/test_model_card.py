@@ -11,6 +11,7 @@ from lesionflow.evaluation.model_card import (
     data_licence,
     fitting,
     licence_of,
+    limits,
     model_card,
     sources_of,
     terms_and_metrics,
@@ -240,6 +241,39 @@ def test_with_several_licences_authors_are_named_all_the_same() -> None:
     assert f"under {LICENCE}, ODbL, which binds the use of this model: name the authors of HAM10000 ({AUTHORS})." in (
         data_licence(mixed)
     )
+
+
+def test_a_licence_of_some_images_is_not_that_of_others() -> None:
+    sources = [own("h.csv", LICENCE), own("theirs"), own("demo", "free to use", not_known={"licence": 4})]
+    some = card(licence=f"{LICENCE}, some not known", training={"sources": sources, "ham10000": True})
+    assert data_licence(some).endswith(
+        "no commercial use. Of 104 images the licence is not known: ask the owner of theirs, demo what may be done "
+        "with them."
+    )
+    for some_drawn in (sources[2], own("mixed", "CC0, free to use")):
+        mixed = card(demo=True, training={"sources": [some_drawn], "ham10000": False})
+        assert data_licence(mixed) == "Ask the owner of clinic what may be done with what is trained on it."
+
+
+def test_what_is_not_known_of_measured_images_is_a_limit() -> None:
+    told = {"lesion_id": 100, "patient_id": 100, "sex": 100, "age": 7}
+    one = "\n".join(limits(card(training={"sources": [own("a.csv", not_known=told)]})))
+    assert "It is unknown which images show the same lesion: each counts as a lesion of its own" in one
+    assert "It is unknown which images are of one patient: one patient's may stand on two sides of the split." in one
+    assert one.endswith("\nNot known, so nothing is measured by it: sex.")
+    only_training = own("c.csv", training_only=True, images={"train": 9, "validation": 0, "test": 0}, not_known=told)
+    two = [own("a_b.csv", not_known=told), own("b.csv", not_known={"sex": 100}), only_training]
+    several = "\n".join(limits(card(training={"sources": two})))
+    assert "100 of 200 images have no lesion_id (a\\_b.csv): each counts as a lesion of its own" in several
+    assert "100 of 200 images have no patient_id (a\\_b.csv), so one patient's may" in several
+    assert several.endswith("measured by it: sex.") and "c.csv" not in several
+    alone = own("b.csv", not_known={"age": 100})
+    assert limits(card(training={"sources": [own("a.csv", not_known={}), alone]}))[-1].endswith("by it: age of b.csv.")
+    assert len(limits(card(training={"sources": [own("a.csv")]}))) == 4  # an earlier card does not say
+
+
+def test_one_source_has_its_licence_in_the_card() -> None:
+    assert "Source: a.csv, 100 images, ODbL." in model_card(card(training={"sources": [own("a.csv", "ODbL")]}))
 
 
 def test_metrics_are_told_with_their_images_and_their_leak() -> None:

@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from lesionflow.datasets.raw_labels import NO_LESIONS
 from lesionflow.diagnoses import HAM10000
 from lesionflow.evaluation.calibration import coverage_curve
 from lesionflow.evaluation.measure import confusion_matrix
@@ -240,6 +241,25 @@ def test_a_leak_of_a_model_that_training_built_on_stands_on_the_pages_of_its_own
         evaluation = dataclasses.replace(found, part=part)
         assert (leak in evaluation_page(evaluation)) is expected
         assert (leak in evaluation_json(evaluation)["warnings"]) is expected
+
+
+def test_unknown_lesions_are_told_first_where_they_were_measured_and_once() -> None:
+    images = {"train": 70, "validation": 15, "test": 15}
+    source = {
+        "name": "a_b.csv",
+        "licence": "",
+        "training_only": False,
+        "images": images,
+        "not_known": {"lesion_id": 100},
+    }
+    found = full_report()
+    found = dataclasses.replace(found, card=dataclasses.replace(found.card, training={"sources": [source]}))
+    told = "t is unknown which images show the same lesion"
+    for evaluation in (found, dataclasses.replace(found, warnings=(NO_LESIONS,))):
+        page = evaluation_page(evaluation)
+        assert page.count(told) == 1 and page.index(told) < page.index("<h2") and NO_LESIONS in evaluation.all_warnings
+    elsewhere = evaluation_page(dataclasses.replace(found, part="all"))
+    assert elsewhere.count(told) == 1 and elsewhere.index(told) > elsewhere.index("<h2")
 
 
 def test_an_answer_that_is_never_right_is_no_measure_of_accuracy(full: Evaluation) -> None:

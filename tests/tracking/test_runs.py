@@ -84,6 +84,8 @@ def test_of_several_data_sets_each_is_there_with_its_folder(store: Path, demo_fo
     folders = {images.name: tmp_path} | of_each
     assert {name: uri for name, (uri, _) in found.items()} == {name: path.as_uri() for name, path in folders.items()}
     assert found[images.name][1] == images.digest[:36] and len({digest for _, digest in found.values()}) == 3
+    split = pd.read_csv(mlflow.artifacts.download_artifacts(f"runs:/{run_id}/split.csv"))
+    assert split["source"].tolist() == images.table["source"].tolist() and set(split["source"]) == set(of_each)
 
 
 def test_data_set_split_pictures_and_versions_are_kept(store: Path, tmp_path: Path) -> None:
