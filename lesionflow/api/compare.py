@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from lesionflow.api.evaluate import open_on
+from lesionflow.api.evaluate import ModelOnData, open_on
 from lesionflow.defaults import DEFAULT_NAME
 from lesionflow.errors import DataError, UsageError
 from lesionflow.evaluation.config import EvaluationConfig
@@ -151,7 +151,9 @@ def _compare_on(
     """Compare models, each with its address, on labelled images."""
     found = [model for _, model in models]
     with show_status("reading images", console or stderr_console()) as status:
-        opened = [open_on(address, data, how, None, cache) for address, _ in models]
+        opened: list[ModelOnData] = []
+        for address, _ in models:
+            opened.append(open_on(address, data, how, None, cache, opened))
         chosen = [each.image_keys[each.members] for each in opened]
         shared = [np.concatenate(chosen[1:] or chosen), *[chosen[0]] * len(chosen[1:])]
         opened = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Unpack
@@ -33,7 +33,7 @@ from lesionflow.evaluation.leaks import find_leak_of_images, members_of_part, sp
 from lesionflow.evaluation.result import Evaluation
 from lesionflow.evaluation.stability import STABILITY, USUAL_IMAGES
 from lesionflow.images.pixel_cache import decoded_pixels
-from lesionflow.model.card import CARD_FILE, HASHES_FILE, TRAINED_ON_FILE, VALIDATION_FILE, Card
+from lesionflow.model.card import CARD_FILE, HASHES_FILE, TRAINED_ON_FILE, VALIDATION_FILE
 from lesionflow.model.files import PRETRAINED
 from lesionflow.model.prediction import LabelledPredictions
 from lesionflow.model.predictor import Predictor, load_predictor
@@ -105,20 +105,16 @@ def evaluate(
         if config.log:
             connect(tracking_uri, writes=True)
         asked = open_on(model, data, config, tracking_uri, cache)
-        mapping = asked.mapping
         status("looking for images that the model was trained on")
-        leaks = asked.leaks(cache)
-        warnings = [
-            *leaks,
-            *asked.found_by_bytes,
-            *asked.images.warnings,
-            *same_bytes(asked.images.table.iloc[asked.members]),
-        ]
-        evaluated, predictor, label, part = asked.decoded(cache, status), asked.predictor, asked.label, asked.part
+        measured = asked.images.table.iloc[asked.members]
+        warnings = [*asked.leaks(cache), *asked.found_by_bytes, *asked.images.warnings, *same_bytes(measured)]
+        evaluated, predictor, part = asked.decoded(cache, status), asked.predictor, asked.part
         drawn = folder is not None or config.log
         stability = (USUAL_IMAGES if drawn else 0) if config.stability is None else config.stability
-        how = Measuring(config.resamples, stability, config.pool if config.group_by else None, mapping)
-        evaluation = evaluate_model(predictor, label, evaluated, how, validation=asked.validation, progress=status)
+        how = Measuring(config.resamples, stability, config.pool if config.group_by else None, asked.mapping)
+        evaluation = evaluate_model(
+            predictor, asked.label, evaluated, how, validation=asked.validation, progress=status
+        )
         evaluation = dataclasses.replace(evaluation, warnings=(*warnings, *evaluation.warnings))
         if drawn:
             shown, _ = evaluated.lesions() if config.group_by else (evaluated, None)
@@ -137,7 +133,6 @@ class ModelOnData:
 
     label: str
     address: str  # of a registered version, also where an alias named it; else empty
-    card: Card
     predictor: Predictor
     known: dict[str, np.ndarray] | None  # what its bundle tells of its training images, or its split
     validation: LabelledPredictions | None
@@ -159,7 +154,8 @@ class ModelOnData:
             return []
         images = counted(len(self.members), "image", "was", "were", of=len(self.images.table))
         told = f"{images} in the {self.part} part of the training, by the file's bytes, in any of its data sets"
-        named = [each["images"] for each in self.card.training.get("sources", ()) if each["name"] == self.images.name]
+        sources = self.predictor.card.training.get("sources", ())
+        named = [each["images"] for each in sources if each["name"] == self.images.name]
         if len(named) == 1:
             if len(self.members) <= named[0][self.part]:
                 return []
@@ -176,41 +172,42 @@ class ModelOnData:
     def decoded(self, cache: Path | None, status: Callable[[str], None]) -> EvaluatedPart:
         """The images with their pixels in the model's size; status: is told how far it is."""
         status("decoding images")
+        card = self.predictor.card
         pixels = decoded_pixels(
-            *self.images.files, self.card.height, self.card.width, cache,
+            *self.images.files, card.height, card.width, cache,
             progress=lambda done, total: status(f"decoding images: {done} of {total}"),
         )  # fmt: skip
         return EvaluatedPart(self.part, self.images, self.members, pixels)
 
 
 def open_on(
-    model: str, data: str | os.PathLike[str], config: EvaluationConfig, tracking_uri: str | None, cache: Path | None
+    model: str,
+    data: str | os.PathLike[str],
+    config: EvaluationConfig,
+    tracking_uri: str | None,
+    cache: Path | None,
+    before: Sequence[ModelOnData] = (),
 ) -> ModelOnData:
-    """Open a model, read labelled images in its label set or that of the configuration, and choose the part."""
+    """Open a model, read labelled images in its label set or that of the configuration, and choose the part.
+
+    before: others on the same images, which are not read again for the same label set.
+    """
     with opened(model, tracking_uri, (*SCORING_FILES, TRAINED_ON_FILE, HASHES_FILE, VALIDATION_FILE)) as resolved:
         predictor = load_predictor(resolved.folder, threads=1, averaged=config.tta)
         card, known, validation = predictor.card, resolved.trained_on(), resolved.validation()
     label_set = card.labels if config.diagnoses is None else read_label_set(config.diagnoses)
     mapping = map_between(card.labels, label_set, read_mapping(config.mapping))
-    images = read_labelled_images(data, cache, config.labels, label_set)
+    read = [each.images for each in before if each.images.label_set == label_set]
+    images = read[0] if read else read_labelled_images(data, cache, config.labels, label_set)
     _check_mapped(mapping, images)
     split = split_of_training(card, images, known)
     part, members = _members(resolved.label, images, split, known, config.part)
     if known is None and split is not None:
         known = trained_on(images.table, split.train)
     return ModelOnData(
-        resolved.label,
-        resolved.address,
-        card,
-        predictor,
-        known,
-        validation,
-        mapping,
-        images,
-        part,
-        members,
-        split is not None,
-    )
+        resolved.label, resolved.address, predictor, known, validation, mapping, images, part, members,
+        is_own_split=split is not None,
+    )  # fmt: skip
 
 
 def _log(evaluation: Evaluation, images: LabelledImages, asked: dict[str, Any], experiment: str) -> None:

@@ -5,6 +5,7 @@ import dataclasses
 import json
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import mlflow
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 import lesionflow
 from lesionflow.datasets import labelled
 from lesionflow.datasets.combined import read_data_sets, split_data_sets
+from lesionflow.datasets.labelled import read_labelled_images
 from lesionflow.diagnoses import BINARY, HAM10000, ISIC2019, LabelSet
 from lesionflow.errors import UsageError
 from lesionflow.evaluation.label_mapping import in_common, onto_common
@@ -128,7 +130,7 @@ def test_a_model_of_some_of_the_diagnoses_is_compared_among_these(tmp_path: Path
     assert "LEAK: seen; compare them on other labelled images" in why
 
 
-def test_models_are_compared_on_labelled_images(folder: Path, tmp_path: Path) -> None:
+def test_models_are_compared_on_labelled_images(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     part = HAM10000.part(("bkl", "mel", "nv"))
     three = write_small_bundle(tmp_path / "three", seed=1, labels=part)
     images = sorted(draw_images(tmp_path / "images", 60).iterdir())
@@ -148,10 +150,12 @@ def test_models_are_compared_on_labelled_images(folder: Path, tmp_path: Path) ->
         assert ground.values[label][name] == pytest.approx(alone[name].value)
     mine = lesionflow.compare([seven, folder / "isic2019"], data=data, cache=tmp_path / "cache")
     assert [each.labels.name for each in mine.common_grounds.values()] == ["ak,bcc,bkl,df,mel,nv,vasc"]  # no scc
+    read = Mock(side_effect=read_labelled_images)
+    monkeypatch.setattr("lesionflow.api.evaluate.read_labelled_images", read)
     same = lesionflow.compare(
         [three, write_small_bundle(tmp_path / "two", seed=2, labels=part)], data=data, cache=tmp_path / "cache"
     )
-    assert [each.left_out for each in same.common_grounds.values()] == [0]
+    assert [each.left_out for each in same.common_grounds.values()] == [0] and read.call_count == 1
     told = invoke("compare", str(seven), str(three), "--data", str(data), "--cache", str(tmp_path / "cache"))
     assert "labels.csv, as bkl,mel,nv on 25 images of both; 35 images" in " ".join(told.stdout.split()), told.output
     assert "first" in told.stdout and max(map(len, told.stdout.splitlines())) <= 160
