@@ -24,7 +24,6 @@ from rich.console import Console
 from lesionflow.datasets.combined import (
     check_every_diagnosis_trains,
     describe_sources,
-    not_identified,
     split_data_sets,
 )
 from lesionflow.datasets.labelled import LabelledImages
@@ -323,8 +322,7 @@ def card_of(config: TrainingConfig, material: Material, split: Split, fitted: Fi
         labels=images.label_set,
         training=config.parameters()
         | {"best_epoch": fitted.best_epoch, "seconds": fitted.seconds, "precision": fitted.precision}
-        | {"split_by": split.by, "not_identified": not_identified(images, split.by)}
-        | {"sources": describe_sources(images, split)}
+        | {"split_by": split.by, "sources": describe_sources(images, split)}
         | {"learnt_from": [source.label for source in sources]}
         | {"warnings": [source.warning for source in sources if source.warning]}
         | {"ham10000": bool(is_ham10000(images.table).any())}

@@ -156,11 +156,6 @@ def split_data_sets(
     return split
 
 
-def not_identified(images: LabelledImages, by: str) -> int:
-    """The number of images of which a split by lesion or by patient cannot know with which others they belong."""
-    return _not_known(images.table.assign(licence="")).get(f"{by}_id", 0)
-
-
 def check_every_diagnosis_trains(images: LabelledImages, split: Split) -> None:
     """Raise `DataError` where the training part lacks a diagnosis: the model would call it without having seen one."""
     seen = set(images.table["dx"].iloc[split.train])

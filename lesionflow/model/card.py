@@ -161,7 +161,8 @@ class Card:
     @property
     def split_limit(self) -> str:
         """How far that is known, to be said wherever it is: empty if it is of all images."""
-        count = self.training.get("not_identified", 0)
+        unknown = [source.get("not_known", {}) for source in self.training.get("sources", ())]
+        count = sum(each.get(f"{self.split_by}_id", 0) for each in unknown)
         return f" as far as known (of {counted(count, 'image')} the {self.split_by} is not)" if count else ""
 
     @property

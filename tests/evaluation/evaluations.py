@@ -72,6 +72,12 @@ def card(**changes: object) -> Card:
     return Card(**{**values, **changes})  # type: ignore[arg-type]
 
 
+def not_all_known(**images: int) -> dict[str, object]:
+    """A card's source of 200 images; images: of how many which column is not known."""
+    told = {"name": "moles", "licence": "", "training_only": False, "diagnoses": {}, "not_known": images}
+    return told | {"images": {"train": 140, "validation": 30, "test": 30}}
+
+
 def made_evaluation(labels: np.ndarray | None = None, **changes: object) -> Evaluation:
     """An evaluation of made-up answers."""
     labels = full_labels() if labels is None else labels

@@ -19,7 +19,7 @@ from lesionflow.evaluation.model_card import (
 from lesionflow.evaluation.slices import Gap
 from lesionflow.model.card import CROSS_VALIDATION, SINGLE, Calibration, Estimate, read_card
 from lesionflow.model.files import pretrained_folder
-from tests.evaluation.evaluations import answers, by_sex, card, full_labels
+from tests.evaluation.evaluations import answers, by_sex, card, full_labels, not_all_known
 
 SIZES = {"train": (7038, 5229), "validation": (1488, 1120), "test": (1489, 1121)}
 
@@ -93,7 +93,7 @@ def test_what_the_card_does_not_know_is_not_said() -> None:
 def test_what_the_split_keeps_on_one_side(by: str) -> None:
     text = model_card(card(training={"split_by": by} if by == "patient" else {}))  # as of earlier versions
     assert f"split by {by}, so that no {by} is in two parts:" in text
-    text = model_card(card(training={"split_by": by, "not_identified": 110}))
+    text = model_card(card(training={"split_by": by, "sources": [not_all_known(**{f"{by}_id": 110})]}))
     assert f"no {by} is in two parts as far as known (of 110 images the {by} is not):" in text
 
 

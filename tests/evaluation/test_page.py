@@ -26,7 +26,7 @@ from lesionflow.evaluation.stability import Stability
 from lesionflow.model.card import Estimate
 from lesionflow.model.decision import rule_of_call
 from lesionflow.model.prediction import UNFAMILIAR
-from tests.evaluation.evaluations import answers, by_sex, card, full_labels, made_evaluation
+from tests.evaluation.evaluations import answers, by_sex, card, full_labels, made_evaluation, not_all_known
 
 HOSTILE = "</style><script>alert(1)</script><img src=http://example.org/x onerror=alert(2)>&\"'$x$"
 NV = HAM10000.names.index("nv")
@@ -219,7 +219,8 @@ def test_the_page_and_its_json_say_what_the_split_keeps_on_one_side() -> None:
     made = made_evaluation(full_labels(70), card=card(training={"split_by": "patient"}))
     assert "split by patient with seed 7" in evaluation_page(made)
     assert evaluation_json(made)["provenance"]["split_by"] == "patient"
-    some = made_evaluation(full_labels(70), card=card(training={"split_by": "patient", "not_identified": 1}))
+    training = {"split_by": "patient", "sources": [not_all_known(patient_id=1)]}
+    some = made_evaluation(full_labels(70), card=card(training=training))
     assert "split by patient as far as known (of 1 image the patient is not) with seed 7" in evaluation_page(some)
 
 
