@@ -14,7 +14,7 @@ import numpy as np
 from lesionflow.datasets.label_columns import ATTRIBUTES, is_missing
 from lesionflow.datasets.label_words import read_label_words
 from lesionflow.datasets.labelled import LabelledImages, read_with_words
-from lesionflow.datasets.licences import AUTHORS_OF, licences_of
+from lesionflow.datasets.licences import is_published, licences_of
 from lesionflow.datasets.split import (
     DEFAULT_FRACTIONS,
     PARTS,
@@ -110,7 +110,7 @@ def _sources_apart(table: pd.DataFrame, paths: Sequence[str]) -> pd.Series:
     """The source of each row, with its data set's folder where others have a source of that name, unless published."""
     sources = table["source"]
     for name, sets in table.groupby("source", sort=False)["data_set"].unique().items():
-        if len(sets) > 1 and name not in AUTHORS_OF and "ham10000" not in name.lower():
+        if len(sets) > 1 and not is_published(name):
             root = _common_folder(paths[index] for index in sets)
             folders = [Path(os.path.relpath(paths[index], root)).parts for index in sets]
             depth = next(n for n in range(1, 99) if len({folder[:n] for folder in folders}) == len(sets))
@@ -179,9 +179,10 @@ def _split_sources(
     table, labels = images.table, images.labels
     extra = table["extra"].to_numpy() if "extra" in table.columns else np.zeros(len(table), bool)
     columns = [table[name] for name in ("data_set", "source") if name in table.columns]
-    keys = list(zip(*columns, strict=True)) if columns else [()] * len(table)
-    sources = list(dict.fromkeys(keys))
-    if len(sources) == 1:
+    rows_of: dict[tuple[Any, ...], list[int]] = {}
+    for row, source in enumerate(zip(*columns, strict=True) if columns else [()] * len(table)):
+        rows_of.setdefault(source, []).append(row)
+    if len(rows_of) == 1:
         if by == "lesion":
             check_three_lesions(groups, labels, images.label_set.names)
         split = dataclasses.replace(split_by_lesion(table["image_id"], groups, labels, fractions, seed, fold), by=by)
@@ -189,9 +190,9 @@ def _split_sources(
             check_every_part(split, labels, images.label_set.names)
         return split
     part_of: dict[str, str] = {}
-    for source in sources:
-        free = ~groups.isin(part_of).to_numpy() & ~extra
-        members = np.array([i for i, key in enumerate(keys) if key == source and free[i]], np.int64)
+    group_of = groups.tolist()
+    for rows in rows_of.values():
+        members = np.array([row for row in rows if not extra[row] and group_of[row] not in part_of], np.int64)
         few = [dx for dx, group in groups.iloc[members].groupby(labels[members]) if group.nunique() < 3]
         members = members[~np.isin(labels[members], few)]
         if len(members):
@@ -199,7 +200,7 @@ def _split_sources(
             found = split_by_lesion(ids, own, labels[members], fractions, seed, fold)
             for part in PARTS:
                 part_of |= dict.fromkeys(own.iloc[found.part(part)], part)
-    parts = np.array([part_of.get(group, "train") for group in groups])
+    parts = np.array([part_of.get(group, "train") for group in group_of])
     if not (parts == "validation").any() or not (parts == "test").any():
         raise DataError(
             "no diagnosis has three lesions in one source of --data; a split needs at least three: name a larger data "

@@ -40,7 +40,7 @@ def read_ham10000(file: Path, words: LabelWords) -> RawLabels:
     return RawLabels(file, table, [(word,) for word in table["dx"]], file.parent, needs_lesions=True, warnings=warnings)
 
 
-def is_ham10000(header: Iterable[str]) -> bool:
+def has_ham10000_columns(header: Iterable[str]) -> bool:
     """Whether a table has the columns of HAM10000, and names images by no other one."""
     names = {*standard_names(name.lower() for name in header)}
     return names.issuperset(REQUIRED_COLUMNS) and names.isdisjoint({*IMAGE_COLUMNS, *ID_COLUMNS} - {"image_id"})

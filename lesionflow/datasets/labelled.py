@@ -26,7 +26,7 @@ from lesionflow.datasets.csv_and_folders import (
     with_standard_names,
 )
 from lesionflow.datasets.demo.demo_set import draw_demo_set
-from lesionflow.datasets.ham10000 import METADATA_NAMES, find_metadata, is_ham10000, read_ham10000
+from lesionflow.datasets.ham10000 import METADATA_NAMES, find_metadata, has_ham10000_columns, read_ham10000
 from lesionflow.datasets.ids import without_endings, without_folders
 from lesionflow.datasets.image_files import contents_of_files
 from lesionflow.datasets.isic import (
@@ -335,7 +335,7 @@ def _read_raw_labels(path: Path, words: LabelWords) -> RawLabels:
         return read_labelled_table(path, words)
     if is_image_folder(path):
         return read_image_folder(path, words)
-    if metadata is not None and is_ham10000(read_header(metadata)):
+    if metadata is not None and has_ham10000_columns(read_header(metadata)):
         return read_ham10000(metadata, words)
     named = has_diagnosis_folders(path, words)
     if metadata is not None and not (named and not has_labels(read_header(metadata))):

@@ -37,12 +37,17 @@ def is_drawn(table: pd.DataFrame) -> pd.Series:
     return table["lesion_id"].str.startswith(DEMO_PREFIX)
 
 
+def is_published(source: str) -> bool:
+    """Whether a source's name is one of `AUTHORS_OF`, or HAM10000's: these are under `LICENCE`."""
+    return source in AUTHORS_OF or "ham10000" in source.lower()
+
+
 def licences_of(table: pd.DataFrame) -> pd.Series:
     """The licence of each image: its row's own, else that of its ids or its source; empty where it is not known."""
     import pandas as pd
 
     found = pd.Series("", index=table.index, dtype=str).mask(is_drawn(table), FREE).mask(is_ham10000(table), LICENCE)
     if "source" in table.columns:
-        found = found.mask(table["source"].isin(AUTHORS_OF), LICENCE)
+        found = found.mask((found == "") & table["source"].map(is_published).astype(bool), LICENCE)
     own = table.get("licence")
     return found if own is None else own.where(~is_missing(own), found)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lesionflow.datasets.label_columns import ATTRIBUTES
-from lesionflow.datasets.licences import AUTHORS, AUTHORS_OF, FREE, LICENCE, SOME_NOT_KNOWN
+from lesionflow.datasets.licences import AUTHORS, AUTHORS_OF, FREE, LICENCE, SOME_NOT_KNOWN, is_published
 from lesionflow.datasets.raw_labels import without_lesions, without_patients
 from lesionflow.datasets.split import HELD_OUT, PARTS
 from lesionflow.errors import counted
@@ -276,8 +276,7 @@ def _with_terms(source: Mapping[str, Any]) -> str:
 
 def _known(source: Mapping[str, Any]) -> str:
     """The licence of a source; empty if it is not known."""
-    known = dataset_name(str(source["name"])) in ("HAM10000", *AUTHORS_OF)
-    return str(source["licence"]) or (LICENCE if known else "")
+    return str(source["licence"]) or (LICENCE if is_published(str(source["name"])) else "")
 
 
 def _without_licence(source: Mapping[str, Any]) -> int:

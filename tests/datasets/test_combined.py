@@ -115,6 +115,10 @@ def test_published_sources_are_one_in_several_data_sets_and_their_licence_is_kno
     assert set(images.table["licence"]) == {"CC BY-NC 4.0"}
     other = write_set(tmp_path / "third", many("c", 9000, {"source": "BCN_20000"}))
     assert set(read_data_sets([str(one), str(other)], cache=tmp_path).table["source"]) == {"BCN_20000"}
+    renamed = write_set(tmp_path / "HAM10000_renamed", many("d", 12000)).parent  # by other ids than its own
+    ham10000 = read_data_sets([str(renamed)])
+    (told,) = describe_sources(ham10000, split_data_sets(ham10000, FRACTIONS, 0))
+    assert told["licence"] == "CC BY-NC 4.0" and "licence" not in told["not_known"]
 
 
 def test_what_is_not_known_is_counted_by_source_and_copies_tell_lesions(tmp_path: Path) -> None:
