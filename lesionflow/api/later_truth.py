@@ -97,7 +97,7 @@ def evaluate_report(
     check_own_folder(folder, "an evaluation", METRICS_FILE)
     with output_folder(folder, LATER_TRUTH_FILES, overwrite):
         table = read_report_table(path_here(report, "report"), JOINED_COLUMNS)
-        words = read_label_words(labels, _label_set_of(table, tracking_uri))
+        words = read_label_words(labels, _label_set_by_card(table, tracking_uri))
         chances = None if sampled is None else path_here(sampled, "sampled")
         joined = join_truth(table, path_here(truth, "truth"), words, chances)
         ((_, told),) = trained_before([table.model], joined, tracking_uri)
@@ -133,21 +133,18 @@ def trained_before(models: Sequence[str], found: LaterTruth, tracking_uri: str |
     return answers
 
 
-def _label_set_of(report: ReportTable, tracking_uri: str | None) -> LabelSet:
+def _label_set_by_card(report: ReportTable, tracking_uri: str | None) -> LabelSet:
     """The diagnoses of a report. Those of no built-in set have words, and one not to miss, in their model's card."""
     from lesionflow.registry.versions import opened
 
-    try:
-        labels = label_set_of(report)
-        if labels.name != OF_COLUMNS:
+    with suppress(ReportError):  # its rows can be too few to tell
+        if (labels := label_set_of(report)).name != OF_COLUMNS:
             return labels
-    except ReportError:  # its rows are too few to tell
-        labels = None
     address = _address_of(report.model)
     with suppress(LesionflowError), opened(address or report.model, tracking_uri, (CARD_FILE,)) as found:
         if found.label == report.model and found.card.classes == report.diagnoses:
             return found.card.labels
-    return labels or label_set_of(report)
+    return label_set_of(report)
 
 
 def _address_of(model: str) -> str:
@@ -262,6 +259,6 @@ def join_both(
     The parameters and the errors are those of `compare_report`.
     """
     tables = read_both_tables(path_here(report, "report"), JOINED_COLUMNS)
-    words = read_label_words(labels, _label_set_of(tables[0], tracking_uri))
+    words = read_label_words(labels, _label_set_by_card(tables[0], tracking_uri))
     truths = join_truth_of_all(tables, path_here(truth, "truth"), words)
     return [(table.model, found) for table, found in zip(tables, truths, strict=True)]
