@@ -151,9 +151,10 @@ def _compare_on(
     """Compare models, each with its address, on labelled images."""
     found = [model for _, model in models]
     with show_status("reading images", console or stderr_console()) as status:
+        sets = [model.card.labels for model in found]
         opened: list[ModelOnData] = []
         for address, _ in models:
-            opened.append(open_on(address, data, how, None, cache, opened))
+            opened.append(open_on(address, data, how, None, cache, opened, sets))
         chosen = [each.image_keys[each.members] for each in opened]
         shared = [np.concatenate(chosen[1:] or chosen), *[chosen[0]] * len(chosen[1:])]
         opened = [

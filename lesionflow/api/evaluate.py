@@ -16,7 +16,7 @@ from lesionflow.api.overrides import EvaluationOptions, configured
 from lesionflow.atomic import check_own_folder, output_folder
 from lesionflow.datasets.labelled import LabelledImages, read_labelled_images, same_bytes
 from lesionflow.datasets.split import PARTS, Split
-from lesionflow.diagnoses import read_label_set
+from lesionflow.diagnoses import LabelSet, read_label_set
 from lesionflow.errors import DataError, UsageError, counted, first_few
 from lesionflow.evaluation.config import EvaluationConfig
 from lesionflow.evaluation.evaluate import (
@@ -187,10 +187,12 @@ def open_on(
     tracking_uri: str | None,
     cache: Path | None,
     before: Sequence[ModelOnData] = (),
+    also: Sequence[LabelSet] = (),
 ) -> ModelOnData:
     """Open a model, read labelled images in its label set or that of the configuration, and choose the part.
 
-    before: others on the same images, which are not read again for the same label set.
+    before: others on the same images, which are not read again for the same label set; also: other sets of diagnoses
+    that words of the data may mean.
     """
     with opened(model, tracking_uri, (*SCORING_FILES, TRAINED_ON_FILE, HASHES_FILE, VALIDATION_FILE)) as resolved:
         predictor = load_predictor(resolved.folder, threads=1, averaged=config.tta)
@@ -198,7 +200,7 @@ def open_on(
     label_set = card.labels if config.diagnoses is None else read_label_set(config.diagnoses)
     mapping = map_between(card.labels, label_set, read_mapping(config.mapping))
     read = [each.images for each in before if each.images.label_set == label_set]
-    images = read[0] if read else read_labelled_images(data, cache, config.labels, label_set)
+    images = read[0] if read else read_labelled_images(data, cache, config.labels, label_set, also)
     _check_mapped(mapping, images)
     split = split_of_training(card, images, known)
     part, members = _members(resolved.label, images, split, known, config.part)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from lesionflow.datasets.label_columns import COLUMNS_TOLD, IMAGE_COLUMNS, LABEL_COLUMNS
 from lesionflow.diagnoses import BUILT_IN, HAM10000, NO_DIAGNOSIS, LabelSet, normalized
-from lesionflow.errors import DataError, UsageError, counted, first_few
+from lesionflow.errors import DataError, UsageError, counted, did_you_mean, first_few
 from lesionflow.options import DIAGNOSES, FILES, option
 from lesionflow.storage.location import path_here
 from lesionflow.yaml_files import read_yaml
@@ -44,12 +44,15 @@ class LabelWords:
         A user's own names of columns, by what they hold (`path`, `diagnosis`, `lesion_id`, ...).
     file : str
         Where `own` and `columns` come from.
+    also : sequence of LabelSet
+        Sets of other models on the same tables: their words are known, too, and mean what the set has for them.
     """
 
     labels: LabelSet = HAM10000
     own: Mapping[str, str] = field(default_factory=dict)
     columns: Mapping[str, str] = field(default_factory=dict)
     file: str = ""
+    also: Sequence[LabelSet] = ()
     seen_words: set[str] = field(default_factory=set, init=False)  # of all rows, normalized
     seen_columns: set[str] = field(default_factory=set, init=False)  # of the user's, in lower case
     seen_headers: dict[str, None] = field(default_factory=dict, init=False)  # of one's own tables, in lower case
@@ -77,7 +80,7 @@ class LabelWords:
             By row, the word that decides, as it is written, and the short name it means; empty where it has no place
             among the diagnoses, None if it is unknown.
         """
-        known = self.labels.words
+        known = _known_words(self.labels, self.also)
         meanings = known | {normalized(word): known.get(meant, "") for word, meant in (of_data_set or {}).items()}
         meanings |= self.own
         rows = [tuple(words) for words in rows]
@@ -130,7 +133,27 @@ def _decide(words: Sequence[str], meanings: Mapping[str, str], own: Mapping[str,
     return "unknown", ""
 
 
-def read_label_words(source: str | os.PathLike[str] | None, labels: LabelSet = HAM10000) -> LabelWords:
+def _known_words(labels: LabelSet, also: Iterable[LabelSet]) -> dict[str, str]:
+    """All words of a label set, and those of others; empty for what the set lacks."""
+    known: dict[str, str] = {}
+    for other in also:
+        here = {name: _counterpart(labels, other, name) for name in other.names}
+        known |= {word: known.get(word) or here.get(name, "") for word, name in other.words.items()}
+    return known | labels.words
+
+
+def _counterpart(labels: LabelSet, other: LabelSet, name: str) -> str:
+    """What another set's diagnosis is called in a label set; empty for none."""
+    if meant := [*filter(None, labels.meanings_of(other, name))]:
+        return meant[0]
+    kinds = {HAM10000.words.get(normalized(word)) for word in (name, *other.aliases.get(name, ()))} - {None, ""}
+    column = other.columns_of(labels)[other.index_of(name)]
+    return "" if column is None or len(kinds) > 1 else labels.names[column]  # several kinds: it is coarser
+
+
+def read_label_words(
+    source: str | os.PathLike[str] | None, labels: LabelSet = HAM10000, also: Sequence[LabelSet] = ()
+) -> LabelWords:
     """Read a user's own words from a YAML file; without one, only the built-in words count.
 
     Parameters
@@ -138,9 +161,11 @@ def read_label_words(source: str | os.PathLike[str] | None, labels: LabelSet = H
     source : str or Path, optional
         A file such as `naevus: nv` with a word a line, `null` for what is to be left out; or with the keys `labels`,
         such a table, and `columns`, which names the columns of a table that lesionflow does not know:
-        `columns: {path: file, diagnosis: label}`.
+        `columns: {path: file, diagnosis: label}`. Words that mean a diagnosis that the set lacks leave images out.
     labels : LabelSet
         The diagnoses that there are.
+    also : sequence of LabelSet
+        Those of other models on the same tables. With them, the file may name what they or built-in sets have.
 
     Raises
     ------
@@ -148,7 +173,7 @@ def read_label_words(source: str | os.PathLike[str] | None, labels: LabelSet = H
         For a file that cannot be read or names other diagnoses.
     """
     if source is None or source == "":
-        return LabelWords(labels)
+        return LabelWords(labels, also=also)
     file = path_here(source, "--labels")
     values = read_yaml(file, f"--labels {file}")
     sections = values if isinstance(values, dict) else {}
@@ -159,16 +184,18 @@ def read_label_words(source: str | os.PathLike[str] | None, labels: LabelSet = H
     words, columns = sections.get("labels") or {}, sections.get("columns") or {}
     if not isinstance(words, dict) or not isinstance(columns, dict) or not (words or columns):
         raise UsageError(f"--labels {file}: write a word and its diagnosis per line, such as 'naevus: nv'")
-    for word, name in words.items():
-        if name is not None and name not in labels.names:
-            known = ", ".join(labels.names)
-            raise UsageError(f"--labels {file}: {word}: {name!r} is none of {known}; null leaves such images out")
+    known = _known_words(labels, (*BUILT_IN.values(), *also) if also else ())
     own: dict[str, str] = {}
     for word, name in words.items():
-        if own.setdefault(normalized(word), name or "") != (name or ""):
+        meant = "" if name is None else known.get(normalized(name)) if isinstance(name, str) else None
+        if meant is None:
+            hint = labels.suggestion(str(name)) or did_you_mean(str(name), labels.names)
+            sets = " or ".join(dict.fromkeys(", ".join(each.names) for each in (labels, *also)))
+            raise UsageError(f"--labels {file}: {word}: {name!r} is none of {sets}{hint}; null leaves such images out")
+        if own.setdefault(normalized(word), meant) != meant:
             raise UsageError(f"--labels {file}: {word} is given with two meanings, in another spelling; leave one out")
     columns = {str(key): unicodedata.normalize("NFC", str(column)) for key, column in columns.items()}
-    return LabelWords(labels, own, columns, str(file))
+    return LabelWords(labels, own, columns, str(file), also)
 
 
 class UnknownWordsError(DataError):

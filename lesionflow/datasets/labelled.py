@@ -122,6 +122,7 @@ def read_labelled_images(
     cache: Path | None = None,
     labels: str | os.PathLike[str] | None = None,
     label_set: LabelSet = HAM10000,
+    also: Sequence[LabelSet] = (),
 ) -> LabelledImages:
     """Read labelled images of any layout that lesionflow knows.
 
@@ -137,6 +138,8 @@ def read_labelled_images(
         A YAML file with the meanings of words and names of columns (`label_words.read_label_words`).
     label_set : LabelSet
         The diagnoses that there are; images of others are left out, or an error.
+    also : sequence of LabelSet
+        Sets of other models on the same data: images of diagnoses that only these have are left out.
 
     Returns
     -------
@@ -150,7 +153,7 @@ def read_labelled_images(
     UsageError
         For a file of labels that says nothing.
     """
-    words = read_label_words(labels, label_set)
+    words = read_label_words(labels, label_set, also)
     images = read_with_words(source, cache, words)
     return replace(images, warnings=(*images.warnings, *words.unmet()))
 

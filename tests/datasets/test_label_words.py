@@ -7,6 +7,7 @@ import pytest
 
 from lesionflow.datasets.label_words import LabelWords, read_label_words
 from lesionflow.datasets.labelled import read_labelled_images
+from lesionflow.diagnoses import HAM10000
 from lesionflow.errors import DataError, MissingError, UsageError
 from tests.conftest import error_line, invoke
 
@@ -140,7 +141,9 @@ def test_a_column_that_is_named_of_a_published_data_set_is_refused(fifty_images:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("naevus: nevus", "naevus: 'nevus' is none of akiec, bcc"),
+        ("naevus: nevsu", r"naevus: 'nevsu' is none of akiec, bcc.* \(did you mean 'nv'\?\)"),
+        ("naevus: mal", r"naevus: 'mal' is none of akiec, bcc.* \(did you mean 'mel'\?\)"),
+        ("naevus: yes", "naevus: True is none of akiec, bcc"),
         ("- a\n- b", "write a word and its diagnosis per line"),
         ("", "write a word and its diagnosis per line"),
         ("labels: {a: nv}\nrows: {b: nv}", "unknown key rows"),
@@ -153,6 +156,21 @@ def test_a_file_of_words_that_says_nothing_is_refused(tmp_path: Path, text: str,
         read_label_words(tmp_path / "m.yaml")
     with pytest.raises(MissingError, match="cannot be read"):
         read_label_words(tmp_path / "none.yaml")
+
+
+def test_words_of_the_other_diagnoses_of_a_set_leave_images_out_of_a_part_of_it(
+    table: Callable[[dict[str, str]], Path], tmp_path: Path
+) -> None:
+    (tmp_path / "m.yaml").write_text(
+        "nv: melanocytic nevus\nmel: Melanoma\nbkl: bkl\nbcc: bcc\nakiec: actinic keratosis\n"
+    )
+    part = HAM10000.part(("bkl", "mel", "nv"))
+    images = read_labelled_images(table({}), labels=tmp_path / "m.yaml", label_set=part)
+    assert set(images.table["dx"]) == {*part.names}
+    assert any("none of the three diagnoses" in text and "bcc (" in text for text in images.warnings)
+    (tmp_path / "m.yaml").write_text("bcc: bccc")
+    with pytest.raises(UsageError, match="'bccc' is none of bkl, mel, nv"):
+        read_labelled_images(table({}), labels=tmp_path / "m.yaml", label_set=part)
 
 
 def test_the_built_in_words_are_shown_and_mean_themselves(tmp_path: Path) -> None:

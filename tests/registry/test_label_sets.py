@@ -165,6 +165,38 @@ def test_models_are_compared_on_labelled_images(folder: Path, tmp_path: Path, mo
     )
 
 
+def test_models_of_other_diagnoses_are_compared_on_a_table_with_words_of_ones_own(folder: Path, tmp_path: Path) -> None:
+    names = {"naevi": "mole", "melanomata": "melanoma", "keratoses": "keratosis"}
+    own = LabelSet("three", tuple(names), names, ("melanomata",), aliases={"naevi": ("nv",), "keratoses": ("bkl",)})
+    groups = LabelSet("two", ("bad", "good"), {"bad": "bad", "good": "good"}, ("bad",), aliases={
+        "bad": ("akiec", "bcc", "mel"), "good": ("bkl", "df", "nv", "vasc"),
+    })  # fmt: skip
+    images = sorted(draw_images(tmp_path / "images", 28).iterdir())
+    rows = [f"{image},w_{HAM10000.names[index % 7]},L{index}" for index, image in enumerate(images)]
+    data, words = tmp_path / "labels.csv", tmp_path / "words.yaml"
+    data.write_text("\n".join(["path,diagnosis,lesion_id", *rows]))
+    models = {
+        each.name: write_small_bundle(tmp_path / each.name, seed=1, labels=each)
+        for each in (own, groups, HAM10000.part(("bkl", "mel", "nv")))
+    }
+    spelled = {"akiec": "ak", "bcc": "basal cell carcinoma", "bkl": "keratoses", "mel": "Melanoma", "nv": "naevi"}
+    for meanings in ({}, spelled):
+        meant = "\n".join(f"w_{name}: {meanings.get(name, name)}" for name in HAM10000.names)
+        words.write_text(meant)
+        for name, bundle in models.items():
+            if name != "three" and meanings:
+                continue  # naevi is a word of three alone
+            for pair in ((folder / "ham10000", bundle), (bundle, folder / "ham10000")):
+                found = lesionflow.compare(pair, data=data, labels=words, cache=tmp_path / "cache")
+                assert not found.not_comparable
+                (ground,) = found.common_grounds.values()
+                assert (ground.images, ground.left_out) == ((28, 0) if name == "two" else (12, 16))
+                assert any("16 images have none of the three" in note for note in found.notes) is (name != "two")
+    words.write_text(meant.replace("Melanoma", "melanmoa"))
+    with pytest.raises(UsageError, match=r"w_mel: 'melanmoa' is none of akiec, .* or .*did you mean 'mel'"):
+        lesionflow.compare((folder / "ham10000", models["three"]), data=data, labels=words, cache=tmp_path / "cache")
+
+
 def test_a_report_has_the_words_and_the_diagnosis_not_to_miss_of_its_models_card(tmp_path: Path) -> None:
     part, names = HAM10000.part(("bkl", "df", "mel", "nv")), ("sk", "other", "mel", "nev")
     full = {"sk": "seborrheic keratosis", "other": "other", "mel": "melanoma", "nev": "nevus"}
