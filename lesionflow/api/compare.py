@@ -162,23 +162,45 @@ def _compare_on(
             for each, own, others in zip(opened, chosen, shared, strict=True)
         ]
         status("looking for images that the models were trained on")
-        notes = [told for each in opened for told in each.leaks(cache)]
+        warnings = {each.label: each.warnings(cache) for each in opened}
+        notes = [
+            told if label in told or all(told in others for others in warnings.values()) else f"{label}: {told}"
+            for label, every in warnings.items() for told in every
+        ]  # fmt: skip
         notes += [
             f"{each.label} was trained on these data: only the images of its {each.part} part count"
             for each in opened if each.part != "all"
         ]  # fmt: skip
-        notes += [told for each in opened for told in each.images.warnings]
         said = [predict_part(each.predictor, each.decoded(cache, status))[1] for each in opened]
     comparison = Comparison(tuple(found), measured_on=opened[0].images.name, notes=[*dict.fromkeys(notes)])
-    for other, answers, on_data in zip(found[1:], said[1:], opened[1:], strict=True):
+    for other, answers, on_data, own in zip(found[1:], said[1:], opened[1:], chosen[1:], strict=True):
         if other.card.digest == found[0].card.digest:
             comparison.identical.append(other.label)
             continue
         try:
             ours, theirs, ground = on_common_images(found[0], said[0], other, answers)
-            left_out = len(np.setxor1d(opened[0].image_keys, on_data.image_keys))
-            comparison.common_grounds[other.label] = dataclasses.replace(ground, left_out=left_out)
+            comparison.common_grounds[other.label] = _counted(ground, (opened[0], on_data), (chosen[0], own))
             comparison.differences[other.label] = paired_differences(theirs, ours, resamples=how.resamples)
         except DataError as error:
             comparison.not_comparable[other.label] = str(error)
     return comparison
+
+
+def _counted(
+    ground: CommonGround, models: tuple[ModelOnData, ModelOnData], chosen: tuple[np.ndarray, np.ndarray]
+) -> CommonGround:
+    """Count what is left out of the images of two models' parts: for its diagnosis, and as it is in one part alone.
+
+    chosen: the images of either part.
+    """
+    shared = np.intersect1d(models[0].image_keys, models[1].image_keys)
+    ours, theirs = (np.intersect1d(each, shared) for each in chosen)
+    both, told = len(np.intersect1d(ours, theirs)), ground.told
+    if all(each.part != "all" for each in models) and both < max(len(ours), len(theirs)):
+        parts = [
+            f"the {each.part} part of {each.label} has {len(of)}"
+            for each, of in zip(models, (ours, theirs), strict=True)
+        ]
+        told = (f"of images that both know, {' and '.join(parts)}: the {both} in both count", *told)
+    others = len(np.setdiff1d(np.union1d(*chosen), shared)) + both - ground.images
+    return dataclasses.replace(ground, left_out=others, told=told)

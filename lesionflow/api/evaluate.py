@@ -106,8 +106,7 @@ def evaluate(
             connect(tracking_uri, writes=True)
         asked = open_on(model, data, config, tracking_uri, cache)
         status("looking for images that the model was trained on")
-        measured = asked.images.table.iloc[asked.members]
-        warnings = [*asked.leaks(cache), *asked.found_by_bytes, *asked.images.warnings, *same_bytes(measured)]
+        warnings = asked.warnings(cache)
         evaluated, predictor, part = asked.decoded(cache, status), asked.predictor, asked.part
         drawn = folder is not None or config.log
         stability = (USUAL_IMAGES if drawn else 0) if config.stability is None else config.stability
@@ -168,6 +167,11 @@ class ModelOnData:
             return [f"{self.label} does not say which lesions trained it: a leak would go unnoticed"]
         leak = find_leak_of_images(self.known, self.images.table.iloc[self.members], cache)
         return [leak.describe(self.label)] if leak.images else []
+
+    def warnings(self, cache: Path | None) -> list[str]:
+        """All that is to be said of the images, as they are measured."""
+        measured = self.images.table.iloc[self.members]
+        return [*self.leaks(cache), *self.found_by_bytes, *self.images.warnings, *same_bytes(measured)]
 
     def decoded(self, cache: Path | None, status: Callable[[str], None]) -> EvaluatedPart:
         """The images with their pixels in the model's size; status: is told how far it is."""

@@ -148,6 +148,14 @@ def test_models_are_compared_on_labelled_images(folder: Path, tmp_path: Path, mo
     alone = lesionflow.evaluate(three, data, cache=tmp_path / "cache", resamples=100).metrics
     for name in ("balanced_accuracy", "malignant_auc", "malignant_sensitivity", "ece"):
         assert ground.values[label][name] == pytest.approx(alone[name].value)
+    (tmp_path / "twice.csv").write_text(f"{data.read_text()}\n{tmp_path / 'copy.jpg'},mel,copy")
+    (tmp_path / "copy.jpg").write_bytes(images[5].read_bytes())
+    twice, said = tmp_path / "twice.csv", "2 images with the same bytes as others have different diagnoses"
+    again = lesionflow.compare([seven, three], data=twice, cache=tmp_path / "cache").notes
+    assert any(said in note for note in again)
+    assert any(
+        said in note for note in lesionflow.evaluate(seven, twice, cache=tmp_path / "cache", resamples=100).warnings
+    )
     mine = lesionflow.compare([seven, folder / "isic2019"], data=data, cache=tmp_path / "cache")
     assert [each.labels.name for each in mine.common_grounds.values()] == ["ak,bcc,bkl,df,mel,nv,vasc"]  # no scc
     read = Mock(side_effect=read_labelled_images)
@@ -271,9 +279,23 @@ def test_of_data_that_trained_a_model_its_test_part_counts_and_images_that_train
     found = lesionflow.compare([seven, three], data=data, cache=cache)
     (ground,) = found.common_grounds.values()
     assert ground.images == len(split.test) and ground.left_out == 120 - len(images.table)
-    leak, trained = found.notes[:2]
+    leak, trained = found.notes[0], found.notes[-1]
     assert leak.startswith("LEAK") and f"in 2 of these {len(split.test)} images" in leak
     assert trained.endswith("was trained on these data: only the images of its test part count")
+    every = read_data_sets([str(data)])
+    fractions = (0.5, 0.2, 0.3)
+    whole = split_data_sets(every, fractions, seed=1)
+    card = dataclasses.replace(
+        read_card(seven), data_digest=every.digest, split_digest=whole.digest, split_seed=1, split_fractions=fractions
+    )
+    write_arrays(seven, card, TRAINED_ON_FILE, digests_of_model(every.table, whole, []))
+    tests = [{*of.table["image_id"].iloc[parts.test]} for of, parts in ((images, split), (every, whole))]
+    known = {*images.table["image_id"]}
+    for pair in ((three, seven), (seven, three)):
+        (ground,) = lesionflow.compare(pair, data=data, cache=cache).common_grounds.values()
+        assert ground.images == len(set.intersection(*tests)) and ground.left_out == len(tests[1] - known)
+        parts_told = [f"has {len(tests[0])}", f"has {len(tests[1] & known)}", f"the {ground.images} in both count"]
+        assert 0 < ground.images < len(tests[0]) and all(text in ground.told[0] for text in parts_told)
     monkeypatch.setattr(labelled, "DEMO_IMAGES", 100)
     # The demo set has other images under the same ids for other diagnoses.
     (why,) = lesionflow.compare([seven, three], data="demo", cache=cache).not_comparable.values()
