@@ -121,7 +121,8 @@ def evaluate(
         if folder is not None:
             write_evaluation(evaluation, folder, config.overwrite)
         if config.log:
-            given = {"model": asked.address or model, "data": os.fspath(data), "part": part, "tta": config.tta}
+            found = {"part": part, "stability": stability, "diagnoses": config.diagnoses or predictor.card.labels.name}
+            given = {"model": asked.address or model, "data": os.fspath(data)} | config.parameters() | found
             _log(evaluation, asked.images, given, config.experiment)
     return evaluation
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 from lesionflow.datasets.label_words import diagnoses_option, labels_option
@@ -48,6 +49,12 @@ class EvaluationConfig(Config):
         "lesionflow", "MLflow experiment of that run.", group="MLflow", variable="MLFLOW_EXPERIMENT_NAME",
         metavar="NAME",
     )  # fmt: skip
+
+    def parameters(self) -> dict[str, object]:
+        """The options that change what is measured, given or by default, as parameters of a run."""
+        others = {"overwrite", "log", "experiment", *(() if self.group_by else ("pool",))}
+        values = dataclasses.asdict(self).items()
+        return {name: value for name, value in values if name not in others and value not in (None, "")}
 
 
 @dataclass(frozen=True)

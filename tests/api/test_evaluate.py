@@ -1,6 +1,8 @@
 import json
 import shutil
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import numpy as np
@@ -12,8 +14,11 @@ from lesionflow.datasets.demo.demo_set import draw_demo_set
 from lesionflow.datasets.labelled import read_labelled_images
 from lesionflow.datasets.split import PARTS, split_by_lesion
 from lesionflow.errors import BundleError, DataError, UsageError
+from lesionflow.evaluation.config import EvaluationConfig
 from lesionflow.evaluation.evaluate import METRICS_FILE
+from lesionflow.evaluation.stability import USUAL_IMAGES
 from lesionflow.model.card import HASHES_FILE
+from lesionflow.model.decision import POOLS
 from lesionflow.model.files import check_whole
 from lesionflow.registry.champion import find_champion
 from tests.conftest import error_line, invoke, without_pictures
@@ -198,12 +203,31 @@ def test_logs_when_asked(store: Path, demo_folder: Path, cache: Path, tmp_path: 
     champion = find_champion("lesionflow")  # whatever the alias means later
     assert champion and run.data.params["model"] == f"models:/lesionflow/{champion.number}"
     assert run.data.tags["model"] == champion.label and run.data.tags["data_digest"] == report.data_digest
+    expected = {"resamples": str(QUICK), "stability": str(USUAL_IMAGES), "tta": "False", "diagnoses": "ham10000"}
+    assert expected | {"part": "test"} == {
+        name: value
+        for name, value in run.data.params.items()
+        if name in {each.name for each in fields(EvaluationConfig)}
+    }
     assert run.inputs
     (logged,) = run.inputs.dataset_inputs
     assert logged.dataset.digest == report.data_digest[:36] and logged.tags[0].value == "evaluation"
     assert run.data.metrics["test/balanced_accuracy"] == pytest.approx(report.metrics["balanced_accuracy"].value)
     folder = Path(mlflow.artifacts.download_artifacts(run_id=run.info.run_id, dst_path=str(tmp_path / "artifacts")))
     assert (folder / "evaluation" / "test" / "report.html").exists()
+    (tmp_path / "words.yaml").write_text("naevus: nv")
+    how: dict[str, Any] = {
+        "group_by": "lesion_id",
+        "pool": POOLS[-1],
+        "labels": str(tmp_path / "words.yaml"),
+        "stability": 0,
+    }
+    evaluate(
+        "models:/lesionflow@champion", demo_folder, log=True, cache=cache, resamples=QUICK, diagnoses="binary", **how
+    )
+    params = mlflow.search_runs(experiment_names=["lesionflow"], output_format="list")[0].data.params
+    assert {name: params[name] for name in how} == {name: str(value) for name, value in how.items()}
+    assert params["diagnoses"] == "binary"
 
 
 def test_nonsense_is_refused_before_work(bundle: Path, demo_folder: Path, tmp_path: Path) -> None:
