@@ -62,7 +62,8 @@ def compare(
 
     Models with different diagnoses are compared on images that both have, each asked among the diagnoses that both
     know: their probabilities are scaled to a sum of 1, and calls and flags follow from these. Where one model tells
-    less apart, as benign and malignant alone, probabilities of the other are summed.
+    less apart, as benign and malignant alone, probabilities of the other are summed, and each of its own calls counts
+    as the group that it is in.
 
     With --report and --truth, the two models of a night scored with --also are compared by diagnoses that came later.
 

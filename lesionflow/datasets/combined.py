@@ -260,12 +260,12 @@ def _as_one(tables: Sequence[pd.DataFrame], names: Sequence[str], cache: Path | 
     left, has_patient, warnings = ~is_copy & ~measured, (joined["patient_id"] != "").to_numpy(), []
     for index, name in enumerate(names[1:], start=1):
         here, before = number == index, number < index
-        warnings += _shared_lesions(lesions, here, before, is_copy, name)
+        warnings += _shared_lesions(lesions, here, before, is_copy, measured, name)
         warnings += _shared_patients(every["patient_id"], here, before, is_copy, name)
         if is_copy[here].all():
             warnings.append(
-                f"{name}: adds no image, as if it were given twice: all of its {counted(int(here.sum()), 'image')} are "
-                "left out as copies of images in the data sets before it"
+                f"{name}: adds no image: all of its {counted(int(here.sum()), 'image')} are left out as copies of "
+                "images in the data sets before it; do not give the same images twice"
             )
         elif copies := every["image_id"][here & is_copy].tolist():
             warnings.append(
@@ -373,28 +373,39 @@ def _names_of_files(table: pd.DataFrame) -> set[str]:
 
 
 def _shared_lesions(
-    lesions: Sequence[_Key], here: np.ndarray, before: np.ndarray, is_copy: np.ndarray, name: str
+    lesions: Sequence[_Key],
+    here: np.ndarray,
+    before: np.ndarray,
+    is_copy: np.ndarray,
+    measured: np.ndarray,
+    name: str,
 ) -> list[str]:
     """A warning about lesions that share nothing but an id with one of an earlier data set."""
-    own, earlier, copied = (
-        {lesions[row] for row in np.flatnonzero(rows).tolist()} for rows in (here, before, here & is_copy)
+    own, earlier, copied, untrained = (
+        {lesions[row] for row in np.flatnonzero(rows).tolist()}
+        for rows in (here, before, here & is_copy, here & measured)
     )
     same = {lesion for lesion, _, _ in own & earlier - copied}
     diagnoses: dict[str, list[str]] = {}  # before, of ids that may have another here
     for lesion, dx, _ in sorted(earlier):
         diagnoses.setdefault(lesion, []).append(dx)
-    others = [
-        f"{lesion} ({dx}, before {enumerated(diagnoses[lesion])})"
-        for lesion, dx, alone in sorted(own - earlier)
-        if alone < 0 and lesion in diagnoses
-    ]
+    others, left_out = (
+        [
+            f"{lesion} ({dx}, before {enumerated(diagnoses[lesion])})"
+            for lesion, dx, alone in sorted(of)
+            if alone < 0 and lesion in diagnoses
+        ]
+        for of in (own - earlier - untrained, untrained - earlier)
+    )
     told = (
         (sorted(same), "counts as the same lesion", "count as the same lesions"),
         (others, "has another diagnosis and counts as another, on the same side of the split",
          "have another diagnosis and count as others, on the same side of the split"),
+        (left_out, "has another diagnosis and is left out of training",
+         "have another diagnosis and are left out of training"),
     )  # fmt: skip
     known = [f"{len(ids)} {one if len(ids) == 1 else many}: {first_few(ids)}" for ids, one, many in told if ids]
-    shared = counted(len(same) + len(others), "lesion id", "is", "are")
+    shared = counted(len(same) + len(others) + len(left_out), "lesion id", "is", "are")
     advice = "if each data set counts its own, write its name before each lesion_id"
     return [f"{name}: {shared} in a data set before it, too; {', '.join(known)}; {advice}"] if known else []
 

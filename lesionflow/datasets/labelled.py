@@ -235,14 +235,17 @@ def _other_lesions(raw: RawLabels) -> list[str]:
     lacking = [name for name in columns if name not in table.columns or is_missing(table[name]).all()]
     if not lacking:
         return []
-    folder, found = raw.file if raw.file.is_dir() else raw.file.parent, []
+    folder, found = raw.file if raw.file.is_dir() else raw.file.parent, dict[str, list[str]]()
     for file in (file for each in (folder, *visible_folders(folder)) for file in _tables(each) if file != raw.file):
         names = standard_names(name.lower() for name in read_header(file))
         told = [name for name in lacking if name in names]
         if told and (image := image_column(names)) and _names_any(file, image, table["image_id"]):
-            advice = "is not read: put it into the same table"
-            found += [f"{raw.file}: has no {name}, and that of {file} {advice}" for name in told]
-    return found
+            for name in told:
+                found.setdefault(name, []).append(str(file))
+    return [
+        f"{raw.file}: has no {name}, and that of {first_few(files)} is not read: put it into the same table"
+        for name, files in sorted(found.items())
+    ]
 
 
 def _names_any(file: Path, column: str, image_ids: pd.Series) -> bool:

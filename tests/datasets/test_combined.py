@@ -145,6 +145,9 @@ def test_ids_that_data_sets_share_by_chance_are_told(tmp_path: Path) -> None:
         "and 6 more, 1 has another diagnosis and counts as another, on the same side of the split: aL0 (vasc, before "
         "akiec); if each data set counts its own, write its name before each lesion_id",
     )
+    (told,) = [text for text in read_data_sets([str(one)], [str(other)], tmp_path).warnings if "lesion ids" in text]
+    assert "; 9 count as the same lesions: " in told
+    assert ", 1 has another diagnosis and is left out of training: aL0 (vasc, before akiec); if each" in told
 
 
 @pytest.mark.parametrize("form", ["{}", "ISIC_{:07}", "ISIC_{:07}_downsampled"])
@@ -183,7 +186,9 @@ def test_data_sets_of_which_nothing_is_left_are_as_if_not_given(tmp_path: Path) 
         assert found.digest == expected.digest and set(found.table["image_id"]) == set(expected.table["image_id"])
         assert split_data_sets(found, FRACTIONS, 0).digest == split_data_sets(expected, FRACTIONS, 0).digest
         assert any(
-            "adds no image, as if it were given twice: all of its 70 images are" in text for text in found.warnings
+            "adds no image: all of its 70 images are left out" in text
+            and text.endswith("do not give the same images twice")
+            for text in found.warnings
         )
     assert again[1][1].name == alone.name and (again[1][1].table["source"] == "labels.csv").all()
 

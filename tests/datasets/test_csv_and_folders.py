@@ -480,6 +480,10 @@ def test_lesions_and_patients_of_a_table_that_is_not_read_are_named(table: Path)
             for name in ("lesion_id", "patient_id")
         ),
     )
+    for number in range(5):
+        shutil.copy(beside, beside.with_name(f"more{number}.csv"))
+    several = read_labelled_images(table).warnings[1:]
+    assert len(several) == 2 and all(f"that of {beside}, " in text and "and 3 more is not" in text for text in several)
 
 
 def test_a_label_that_says_another_diagnosis_is_refused(table: Path) -> None:
