@@ -70,7 +70,7 @@ from lesionflow.tracking.resume import (
     telling_what_moved,
 )
 from lesionflow.tracking.tracking_store import command_line, connect, is_to_be_made, kept_settings
-from lesionflow.training.backend import check_export, import_keras, prepare_backend
+from lesionflow.training.backend import check_export, divide_cores, import_keras, prepare_backend
 from lesionflow.training.config import ALL, TrainingConfig
 from lesionflow.training.imagenet import PUBLISHED
 
@@ -217,6 +217,7 @@ def resume(
 
 def _prepared(config: TrainingConfig, console: Console) -> TrainingConfig:
     """The configuration with its preset, after checking everything that can be checked before training."""
+    divide_cores(config.networks)
     import_keras()
     from lesionflow.training.devices import chosen_preset, make_deterministic
     from lesionflow.training.imagenet import PUBLISHED, imagenet_weights

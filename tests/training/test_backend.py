@@ -9,13 +9,22 @@ from pathlib import Path
 import pytest
 
 from lesionflow.errors import MissingError, UsageError
-from lesionflow.training.backend import BACKENDS, OWN_EXPORT, TENSORFLOW_EXPORT, check_export, prepare_backend
+from lesionflow.training.backend import (
+    BACKENDS,
+    OWN_EXPORT,
+    TENSORFLOW_EXPORT,
+    check_export,
+    divide_cores,
+    prepare_backend,
+)
 from tests.conftest import error_line, invoke
+
+THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
 
 @pytest.fixture(autouse=True)
 def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("TF_CPP_MIN_LOG_LEVEL", "TF_ENABLE_ONEDNN_OPTS"):
+    for name in ("TF_CPP_MIN_LOG_LEVEL", "TF_ENABLE_ONEDNN_OPTS", *THREADS):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
 
@@ -24,6 +33,25 @@ def test_what_the_user_set_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
     prepare_backend()
     assert os.environ["TF_CPP_MIN_LOG_LEVEL"] == "0" and os.environ["TF_ENABLE_ONEDNN_OPTS"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("cores", "networks", "set_before", "threads"),
+    [
+        (2, ["cnn"], None, ("1", "2")),
+        (2, ["cnn", "vgg"], None, (None, None)),
+        (4, ["cnn"], None, (None, None)),
+        (2, ["cnn"], "2", ("2", "2")),
+    ],
+)
+def test_two_cores_are_divided_for_networks_that_gain(
+    cores: int, networks: list[str], set_before: str | None, threads: tuple, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lesionflow.training.backend.usable_cores", lambda: cores)
+    if set_before:
+        monkeypatch.setenv(THREADS[0], set_before)
+    divide_cores(networks)
+    assert tuple(map(os.environ.get, THREADS)) == threads
 
 
 WRITTEN = "I0000 of TensorFlow\\nseen\\n"
