@@ -7,6 +7,7 @@ Arguments: folder of `material.make_pixels`, images to train on, network, preset
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import itertools
 import json
@@ -107,6 +108,10 @@ def device_name() -> str:
 
 def main(folder: Path, images: int, network: str, preset: str, epochs: int, out: Path) -> None:
     """Train, and write how long everything took."""
+    with contextlib.suppress(ImportError):  # an earlier build divides no cores
+        from lesionflow.training.backend import divide_cores
+
+        divide_cores([network])  # as `lesionflow train` does before TensorFlow's first operation
     pixels, labels = np.load(folder / "pixels.npy", mmap_mode="r"), np.load(folder / "labels.npy")
     places = np.arange(len(labels))
     split = Split(places[:images], places[images:], places[:0], 0, (0.7, 0.15, 0.15), "")
