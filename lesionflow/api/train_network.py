@@ -21,11 +21,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from rich.console import Console
 
-from lesionflow.datasets.combined import (
-    check_every_diagnosis_trains,
-    describe_sources,
-    split_data_sets,
-)
+from lesionflow.datasets.combined import check_every_diagnosis_trains, describe_sources, split_data_sets
 from lesionflow.datasets.labelled import LabelledImages
 from lesionflow.datasets.licences import FREE, LICENCE, SOME_NOT_KNOWN, is_ham10000, licences_of
 from lesionflow.datasets.sampling import positive_shares

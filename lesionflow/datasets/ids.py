@@ -15,6 +15,7 @@ from lesionflow.images.signatures import SUFFIXES
 if TYPE_CHECKING:
     import pandas as pd
 
+DEMO_PREFIX = "DEMO_"  # of lesions that lesionflow drew
 FOLDERS = r"^.*[/\\]"
 _DIGITS, _EXPONENT = r"[0-9]+([.,][0-9]*)?", r"[eE]\+?[0-9]{1,2}"
 _WHOLE_NUMBER = re.compile(r"0*([0-9]+?)(?:[.,]0+)?")

@@ -102,7 +102,7 @@ class LabelledImages:
     @property
     def description(self) -> str:
         """The display name, with demo data marked."""
-        return f"{self.name}{' (synthetic demo data, of no medical value)' if self.demo else ''}"
+        return f"{self.name} (synthetic demo data, of no medical value)" if self.demo else self.name
 
     def describe(self, members: np.ndarray) -> str:
         """The same of some images: of several data sets, the sources that these are from.

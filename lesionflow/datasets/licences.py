@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lesionflow.datasets.demo.demo_set import DEMO_PREFIX
+from lesionflow.datasets.ids import DEMO_PREFIX
 from lesionflow.datasets.label_columns import is_missing
 
 if TYPE_CHECKING:

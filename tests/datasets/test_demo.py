@@ -10,6 +10,7 @@ from PIL import Image
 
 from lesionflow.datasets import labelled
 from lesionflow.datasets.demo import demo_set as demo
+from lesionflow.datasets.ids import DEMO_PREFIX
 from lesionflow.datasets.labelled import read_labelled_images
 from lesionflow.diagnoses import BUILT_IN, LabelSet
 from lesionflow.errors import DataError, UsageError
@@ -42,7 +43,7 @@ def test_the_metadata_has_the_columns_of_ham10000(drawn: Path) -> None:
     assert header == "lesion_id,image_id,dx,dx_type,age,sex,localization"
     rows = rows_of(drawn)
     assert len({row["image_id"] for row in rows}) == len(rows) == IMAGES
-    assert all(row["lesion_id"].startswith(demo.DEMO_PREFIX) for row in rows)
+    assert all(row["lesion_id"].startswith(DEMO_PREFIX) for row in rows)
     assert all(row["image_id"].startswith("DEMO_I_") for row in rows)
 
 

@@ -23,11 +23,11 @@ from numpy.random import Generator, default_rng
 
 from lesionflow.atomic import atomic_folder
 from lesionflow.datasets.demo.painting import paint_skin, photograph
+from lesionflow.datasets.ids import DEMO_PREFIX
 from lesionflow.defaults import usable_cores
 from lesionflow.diagnoses import HAM10000, LabelSet, normalized
 from lesionflow.errors import UsageError
 
-DEMO_PREFIX = "DEMO_"
 METADATA_COLUMNS = ("lesion_id", "image_id", "dx", "dx_type", "age", "sex", "localization")
 SHARES = {"akiec": 0.033, "bcc": 0.051, "bkl": 0.11, "df": 0.0115, "mel": 0.111, "nv": 0.67, "vasc": 0.014}
 SHARE_OF_MIXTURES = 0.05  # of all names together that none of the seven represents
