@@ -12,7 +12,6 @@ import shlex
 import sqlite3
 import sys
 from collections.abc import Iterator
-from importlib.metadata import entry_points
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -109,6 +108,8 @@ def check_kind(address: str) -> None:
     kind, separator, _ = address.partition("://")
     if not separator or kind in _SERVERS_AND_FOLDERS or is_database(address):
         return
+    from importlib.metadata import entry_points  # which scoring from a store does without
+
     if kind not in entry_points(group="mlflow.tracking_store").names:
         raise UsageError(
             f"--tracking-uri {shown_address(address)}: {kind}:// is no kind of tracking store; give "
