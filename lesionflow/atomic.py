@@ -168,15 +168,21 @@ def _report_errors(out: Location) -> Iterator[None]:
             raise ReportError(told) from error
 
 
-def write_together(folder: Path, contents: Mapping[str, str | bytes], overwrite: bool) -> list[Path]:
+def write_together(
+    folder: Path, contents: Mapping[str, str | bytes], overwrite: bool, earlier: Collection[str] = ()
+) -> list[Path]:
     """Write files with these names and contents; if one cannot be written, none gets its name.
 
-    Raises `ReportError` as `atomic_file` does.
+    earlier: names of the files that an earlier one can have, of which those without contents are removed where it is
+    overwritten. Raises `ReportError` as `atomic_file` does.
     """
     with files_together(overwrite) as begin:
         for name, content in contents.items():
             with begin(folder / name) as file:
                 file.write(content.encode() if isinstance(content, str) else content)
+    for name in {*earlier} - contents.keys() if overwrite else ():
+        with os_errors_as(ReportError, f"{folder / name}: of an earlier one, cannot be removed", "remove it"):
+            (folder / name).unlink(missing_ok=True)
     return [folder / name for name in contents]
 
 

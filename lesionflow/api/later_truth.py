@@ -17,6 +17,7 @@ from lesionflow.datasets.label_words import read_label_words
 from lesionflow.diagnoses import LabelSet
 from lesionflow.errors import LesionflowError, ReportError
 from lesionflow.evaluation.config import EvaluationConfig
+from lesionflow.evaluation.evaluate import ALL_FILES, METRICS_FILE, PAGE_FILE
 from lesionflow.evaluation.join_truth import JOINED_COLUMNS, join_truth, join_truth_of_all, leaks_of
 from lesionflow.evaluation.later_truth import LaterTruth, later_truth_json, later_truth_page
 from lesionflow.evaluation.measure import compare, measure
@@ -25,8 +26,6 @@ from lesionflow.model.card import CARD_FILE, HASHES_FILE, TRAINED_ON_FILE, Estim
 from lesionflow.model.files import PRETRAINED
 from lesionflow.model.report_table import OF_COLUMNS, ReportTable, label_set_of, read_both_tables, read_report_table
 from lesionflow.storage.location import path_here
-
-PAGE_FILE, METRICS_FILE = LATER_TRUTH_FILES = ("report.html", "metrics.json")
 
 
 @dataclass(frozen=True)
@@ -95,7 +94,7 @@ def evaluate_report(
     """
     folder, how = None if out is None else path_here(out, "out"), EvaluationConfig(resamples=resamples)
     check_own_folder(folder, "an evaluation", METRICS_FILE)
-    with output_folder(folder, LATER_TRUTH_FILES, overwrite):
+    with output_folder(folder, (PAGE_FILE, METRICS_FILE), overwrite):
         table = read_report_table(path_here(report, "report"), JOINED_COLUMNS)
         words = read_label_words(labels, _label_set_by_card(table, tracking_uri))
         chances = None if sampled is None else path_here(sampled, "sampled")
@@ -109,7 +108,7 @@ def evaluate_report(
             values = later_truth_json(found.model, found.report, found.truth, found.metrics)
             page = later_truth_page(found.about, found.truth, found.metrics)
             contents = {METRICS_FILE: json.dumps(values, indent=2, allow_nan=False) + "\n", PAGE_FILE: page}
-            write_together(folder, contents, overwrite)
+            write_together(folder, contents, overwrite, ALL_FILES)
     return found
 
 

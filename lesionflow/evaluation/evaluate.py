@@ -23,7 +23,7 @@ from lesionflow.evaluation.label_mapping import LabelMapping
 from lesionflow.evaluation.learning import History, learning_curves
 from lesionflow.evaluation.measure import measure
 from lesionflow.evaluation.page import evaluation_page
-from lesionflow.evaluation.pictures import contact_sheet, numeric_pictures, picture_of, worst_mistakes
+from lesionflow.evaluation.pictures import HOW_TO_READ, contact_sheet, numeric_pictures, picture_of, worst_mistakes
 from lesionflow.evaluation.result import Evaluation, evaluation_json
 from lesionflow.evaluation.shift import measure_shift
 from lesionflow.evaluation.slices import largest_gaps, slices
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PAGE_FILE, METRICS_FILE, PREDICTIONS_FILE = EVALUATION_FILES = ("report.html", "metrics.json", "predictions.csv")
+ALL_FILES = (*EVALUATION_FILES, *(f"{name}.png" for name in HOW_TO_READ))  # that a folder of an evaluation can have
 THUMBNAIL = 160  # pixels a side, in the sheets of images
 
 
@@ -242,7 +243,7 @@ def _thumbnails(part: EvaluatedPart) -> Callable[[int], np.ndarray]:
 
 
 def write_evaluation(evaluation: Evaluation, folder: Path, overwrite: bool = False) -> list[Path]:
-    """Write an evaluation into a folder: `report.html`, `metrics.json`, `predictions.csv` and the figures.
+    """Write an evaluation into a folder, in place of all files of an earlier one if that may be overwritten.
 
     Raises `ReportError` where a file cannot be written.
     """
@@ -252,7 +253,7 @@ def write_evaluation(evaluation: Evaluation, folder: Path, overwrite: bool = Fal
         **{f"{picture.name}.png": picture.png() for picture in evaluation.pictures},
         PAGE_FILE: evaluation_page(evaluation),  # last: where it is, everything is
     }
-    return write_together(folder, contents, overwrite)
+    return write_together(folder, contents, overwrite, ALL_FILES)
 
 
 def _predictions_csv(said: LabelledPredictions, sources: np.ndarray | None) -> str:

@@ -17,14 +17,17 @@ from lesionflow.datasets.label_words import read_label_words
 from lesionflow.datasets.raw_labels import NO_LESIONS
 from lesionflow.diagnoses import BINARY, HAM10000, ISIC2019
 from lesionflow.errors import DataError
+from lesionflow.evaluation.evaluate import write_evaluation
 from lesionflow.evaluation.join_truth import JOINED_COLUMNS, join_truth
 from lesionflow.evaluation.later_truth import LaterTruth
 from lesionflow.evaluation.measure import effective_size, measure
+from lesionflow.evaluation.pictures import numeric_pictures
 from lesionflow.model.columns import report_columns
 from lesionflow.model.prediction import TRUSTED, LabelledPredictions, Row
 from lesionflow.model.report_table import read_report_table
 from lesionflow.scoring.report import ReportLayout
 from tests.conftest import error_line, invoke
+from tests.evaluation.evaluations import made_evaluation
 from tests.evaluation.made_up import by_hand, made_up
 from tests.scoring.write_report import write_report
 
@@ -298,6 +301,23 @@ def test_a_chance_has_to_be_one(report: Path, said: LabelledPredictions, tmp_pat
     truth = write(tmp_path / "labels.csv", "path,diagnosis,chance", rows)
     with pytest.raises(DataError, match="numbers above 0, at most 1"):
         join_truth(read_report_table(report, JOINED_COLUMNS), truth, WORDS)
+
+
+def test_an_evaluation_in_place_of_another_leaves_none_of_its_files(
+    report: Path, said: LabelledPredictions, tmp_path: Path
+) -> None:
+    """Old figures and predictions beside new metrics would be taken for theirs."""
+    drawn, out = made_evaluation(), tmp_path / "evaluation"
+    out.mkdir()
+    drawn = dataclasses.replace(drawn, pictures=numeric_pictures(drawn))
+    write_evaluation(drawn, out)
+    (out / "notes.txt").write_text("mine")
+    fewer = dataclasses.replace(drawn, pictures=drawn.pictures[:2])
+    write_evaluation(fewer, out, overwrite=True)
+    assert {file.stem for file in out.glob("*.png")} == {picture.name for picture in fewer.pictures}
+    truth = write(tmp_path / "labels.csv", "path,diagnosis", labels_of(said))
+    evaluate_report(report, truth, out, resamples=100, overwrite=True)
+    assert {file.name for file in out.iterdir()} == {"report.html", "metrics.json", "notes.txt"}
 
 
 def test_options_that_do_not_go_together_are_refused(report: Path, tmp_path: Path) -> None:
