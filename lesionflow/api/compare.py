@@ -19,7 +19,7 @@ from lesionflow.evaluation.evaluate import predict_part
 from lesionflow.evaluation.measure import compare as paired_differences
 from lesionflow.evaluation.metrics import Difference
 from lesionflow.model.prediction import LabelledPredictions
-from lesionflow.options import listed
+from lesionflow.options import check_needed, listed
 from lesionflow.progress import show_status, stderr_console
 from lesionflow.registry.champion import find_champion
 from lesionflow.registry.compared_model import (
@@ -96,6 +96,8 @@ def compare(
     LesionflowError
         As raised by `registry.compared_model.find_compared_model`.
     """
+    if labels is not None:
+        check_needed("--labels", "--data DATA", {"data": data})
     how = EvaluationConfig(resamples=resamples, labels=None if labels is None else os.fspath(labels))
     addresses = [location_text(model, "models") for model in listed(models)]
     if not addresses:

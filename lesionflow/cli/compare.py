@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lesionflow.cli.help import command, option
-from lesionflow.cli.options import cache_option, labels_option_of, report_option, tracking_uri_option, truth_option
+from lesionflow.cli.options import cache_option_of, labels_option_of, report_option, tracking_uri_option, truth_option
 from lesionflow.cli.streams import warn
 from lesionflow.cli.values import LABELLED, MODEL, Choice
 from lesionflow.datasets.split import HELD_OUT
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     "--data", type=LABELLED, metavar="DATA",
     help="Labelled images to compare the models on, in place of validation: what 'lesionflow evaluate' takes.",
 )  # fmt: skip
-@cache_option
+@cache_option_of(needs="--data DATA")
 @report_option("Report of 'lesionflow score --also' whose two models are compared, in place of MODEL.")
 @truth_option
 @labels_option_of("--data or --truth")

@@ -190,7 +190,6 @@ def evaluate(
     if report or truth or sampled:
         if not (report and truth) or model or data:
             raise UsageError("give --report and --truth, both and without MODEL and DATA: the report names its model")
-        options.pop("cache")  # nothing is decoded
         for name in options:
             if name not in _WITH_REPORT and _is_typed(ctx, name):
                 raise UsageError(f"{option_name(name)} is about scoring, which --report does not do; leave it out")

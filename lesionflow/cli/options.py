@@ -118,8 +118,15 @@ registered_model_option = option(
     "--registered-model", default=DEFAULT_NAME, show_default=True, type=REGISTERED_MODEL, group=MLFLOW, metavar="NAME",
     help="Name in the model registry.",
 )  # fmt: skip
-cache_option = option(
-    "--cache", type=FOLDER, envvar="LESIONFLOW_CACHE", group="Files",
-    metavar="FOLDER", unset="~/.cache/lesionflow",
-    help="Folder for decoded pixels, the demo set and downloaded parts of pages.",
-)  # fmt: skip
+
+
+def cache_option_of(needs: str = "") -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """The option --cache; needs: the option without which nothing is kept there."""
+    return option(
+        "--cache", type=FOLDER, envvar="LESIONFLOW_CACHE", group="Files",
+        metavar="FOLDER", unset="~/.cache/lesionflow", needs=needs,
+        help="Folder for decoded pixels, the demo set and downloaded parts of pages.",
+    )  # fmt: skip
+
+
+cache_option = cache_option_of()

@@ -122,5 +122,17 @@ def test_what_there_is_not(contenders: Path) -> None:
     for resamples in (0, 2.5, "many"):
         with pytest.raises(UsageError, match="resamples"):
             compare([address(1), address(2)], resamples=resamples)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="--labels: is about --data; add --data DATA"):
+        compare([address(1), address(2)], labels="words.yaml")
     assert invoke("compare").exit_code == 2
     assert "models:/NAME/VERSION" in error_line(invoke("compare", "models:/lesions"))
+
+
+@pytest.mark.parametrize("models", [("pretrained",), ("--report", __file__, "--truth", __file__)])
+def test_a_folder_for_pixels_is_about_data_unless_a_variable_names_it_for_all_commands(
+    models: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = invoke("compare", *models, "--cache", str(tmp_path))
+    assert told.exit_code == 2 and "--cache: is about --data; add --data DATA, or leave it out" in error_line(told)
+    monkeypatch.setenv("LESIONFLOW_CACHE", str(tmp_path))
+    assert "--cache" not in invoke("compare", *models).stderr

@@ -327,6 +327,7 @@ def test_options_that_do_not_go_together_are_refused(report: Path, tmp_path: Pat
         (("evaluate", "--report", str(report)), "give --report and --truth"),
         (("evaluate", "pretrained", "demo", *both), "without MODEL and DATA"),
         (("evaluate", *both, "--tta"), "--tta is about scoring"),
+        (("evaluate", *both, "--cache", str(tmp_path)), "--cache is about scoring"),
         (("evaluate", "pretrained"), "give MODEL and DATA"),
     ):
         result = invoke(*arguments)
