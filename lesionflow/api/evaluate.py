@@ -167,7 +167,7 @@ class ModelOnData:
         if self.known is None:
             return [f"{self.label} does not say which lesions trained it: a leak would go unnoticed"]
         leak = find_leak_of_images(self.known, self.images.table.iloc[self.members], cache)
-        return [leak.describe(self.label)] if leak.images else []
+        return [told] if (told := leak.describe(self.label)) else []
 
     def warnings(self, cache: Path | None) -> list[str]:
         """All that is to be said of the images, as they are measured."""

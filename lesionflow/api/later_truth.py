@@ -128,7 +128,7 @@ def trained_before(models: Sequence[str], found: LaterTruth, tracking_uri: str |
             answers.append((False, f"whether {model} was trained on these images is unknown: {known}"))
         else:
             leak = next(leaks)
-            answers.append((leak.images > 0, leak.describe(model) if leak.images else ""))
+            answers.append((leak.images > 0, leak.describe(model)))
     return answers
 
 

@@ -400,7 +400,7 @@ def _learnt_from(resolved: Resolved, config: TrainingConfig, material: Material)
             )
         else:
             leak = found.among(np.isin(looked_at, members))
-            warning = leak.describe(f"{resolved.label}, which training builds on,", told) if leak.images else ""
+            warning = leak.describe(f"{resolved.label}, which training builds on,", told)
         if warning:
             say(warning, console=material.console, warning=True)
         warnings.append(warning)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 # Evidence of a leak: the same lesion, an image with the same name, a file with the same bytes under any name; and where
 # a bundle has hashes, an image that looks the same.
 DIGESTED_COLUMNS = {"lesions": "lesion_id", "images": "image_id", "contents": "content"}
+PATIENTS = "patients"  # where a data set has them; other lesions of a patient are no leak of lesions, but told as well
 _FILES_OF = {part: f"{part}_contents" for part in PARTS}
 HASHES = "hashes"
 _WAYS = {
@@ -41,11 +42,17 @@ class Leak:
     """Measured images that the model was trained on."""
 
     by: dict[str, np.ndarray]  # of `DIGESTED_COLUMNS` and `HASHES`: which images each gives away, (images,) bool
+    of_patients: np.ndarray  # which images are of a patient that the model was trained on, (images,) bool
 
     @property
     def members(self) -> np.ndarray:
         """Which images have leaked: (images,) bool."""
         return np.logical_or.reduce(list(self.by.values()))
+
+    @property
+    def other_lesions(self) -> int:
+        """The number of further images that show other lesions of patients that the model was trained on."""
+        return int((self.of_patients & ~self.members).sum())
 
     @property
     def found_by(self) -> dict[str, int]:
@@ -54,7 +61,7 @@ class Leak:
 
     def among(self, rows: np.ndarray) -> Leak:
         """The same for some of the images."""
-        return Leak({name: found[rows] for name, found in self.by.items()})
+        return Leak({name: found[rows] for name, found in self.by.items()}, self.of_patients[rows])
 
     @property
     def images(self) -> int:
@@ -62,26 +69,32 @@ class Leak:
         return int(self.members.sum())
 
     def describe(self, model: str, measured: str = "these {}") -> str:
-        """One sentence for a prominent warning; measured: what the images are, `{}` for their number."""
-        found = ", ".join(f"{count} {_WAYS[name]}" for name, count in self.found_by.items() if count)
+        """One sentence for a prominent warning, or none (""); measured: what the images are, `{}` for their number."""
         images = measured.format(counted(len(self.members), "image"))
-        return (
-            f"{LEAK}: {model} was TRAINED on lesions in {self.images} of {images} (found {found}): metrics on them are "
-            "too good"
-        )
+        told = []
+        if self.images:
+            found = ", ".join(f"{count} {_WAYS[name]}" for name, count in self.found_by.items() if count)
+            told.append(f"on lesions in {self.images} of {images} (found {found})")
+        if self.other_lesions:
+            where = f"{self.other_lesions} more" if told else f"{self.other_lesions} of {images}"
+            told.append(f"on other lesions of the patients in {where} (by patient_id)")
+        return f"{LEAK}: {model} was TRAINED {' and '.join(told)}: metrics on them are too good" if told else ""
 
 
 def trained_on(table: pd.DataFrame, members: np.ndarray) -> dict[str, np.ndarray]:
     """Digests of the training part, for a bundle: by name of `DIGESTED_COLUMNS`, (different values,) uint64, ascending.
 
-    Digests, since people who have the model must not see ids of patients' lesions; 64 bits of SHA-256 each, so that
-    among a million images a false alarm is less likely than one in ten million.
+    And of `PATIENTS` where some are known. Digests, since people who have the model must not see ids of patients'
+    lesions; 64 bits of SHA-256 each, so that among a million images a false alarm is less likely than one in ten
+    million.
     """
     table = table.iloc[members]
     known = {name: _digests(name, table[column]) for name, column in DIGESTED_COLUMNS.items()}
     if LESION_NAMES in table.columns:
         known["lesions"] = np.append(known["lesions"], _digests("lesions", {*chain(*table[LESION_NAMES])}))
     known["images"] = np.concatenate([known["images"], _digests("images", archive_ids(table["image_id"]))])
+    if patients := {*_patients(table)} - {""}:
+        known[PATIENTS] = _digests(PATIENTS, patients)
     return {name: np.unique(digests) for name, digests in known.items()}
 
 
@@ -96,7 +109,12 @@ def digests_of_model(
     files = {_FILES_OF[part]: trained_on(table, split.part(part))["contents"] for part in HELD_OUT}
     if before:  # else those of the training part are the same ones
         files[_FILES_OF["train"]] = seen["contents"]
-    return {name: np.unique(np.concatenate([seen[name], *(each[name] for each in before)])) for name in seen} | files
+    all_seen = {
+        name: np.unique(np.concatenate([each[name] for each in (seen, *before) if name in each]))
+        for name in (*DIGESTED_COLUMNS, PATIENTS)
+        if any(name in each for each in (seen, *before))
+    }
+    return all_seen | files
 
 
 def members_of_part(known: dict[str, np.ndarray], table: pd.DataFrame, part: str) -> np.ndarray:
@@ -124,7 +142,9 @@ def find_leak(known: dict[str, np.ndarray], table: pd.DataFrame, hashes: np.ndar
         by["lesions"][rows[np.isin(named, known["lesions"])]] = True
     if hashes is not None and HASHES in known:
         by[HASHES] = known_by_hash(hashes, known[HASHES])
-    return Leak(by)
+    patients = _patients(table)
+    of_patients = (patients != "") & np.isin(_digests(PATIENTS, patients), known.get(PATIENTS, np.empty(0, np.uint64)))
+    return Leak(by, of_patients)
 
 
 def split_of_training(card: Card, images: LabelledImages, known: dict[str, np.ndarray] | None) -> Split | None:
@@ -209,6 +229,13 @@ def archive_ids(image_ids: Iterable[str]) -> list[str]:
     """
     found = ((image_id, re.search(r"(?<![A-Za-z0-9])ISIC_\d{7}(?!\d)", image_id)) for image_id in image_ids)
     return [match.group() if match else image_id for image_id, match in found]
+
+
+def _patients(table: pd.DataFrame) -> np.ndarray:
+    """The patient of each row, empty where not known: (images,) text."""
+    if "patient_id" not in table.columns:
+        return np.full(len(table), "")
+    return np.asarray(table["patient_id"], dtype=str)
 
 
 def _digests(name: str, values: Iterable[str]) -> np.ndarray:

@@ -108,6 +108,27 @@ def test_a_lesion_is_known_by_the_ids_of_all_data_sets_that_only_it_has(tmp_path
     assert both.table["image_id"][find_leak(before, both.table).members].tolist() == [row[0] for row in rows[:2]]
 
 
+def test_other_lesions_of_patients_in_training_are_told_and_are_no_leak_of_lesions(table: pd.DataFrame) -> None:
+    table = table[:8].assign(lesion_id=list("abcdefgh"), patient_id=["p", "q", "r", "p", "q", "s", "", ""])
+    train, others = np.array([0, 1, 6]), table.iloc[2:].assign(image_id="", content="")
+    leak = find_leak(trained_on(table, train), others.drop(index=6))
+    assert leak.of_patients.tolist() == [False, True, True, False, False]  # no patient is nobody's
+    assert (leak.images, leak.other_lesions) == (0, 2)
+    assert "TRAINED on other lesions of the patients in 2 of these 5 images (by patient_id)" in leak.describe("cnn")
+    assert leak.among(np.array([0, 3])).describe("cnn") == ""
+    leak = find_leak(trained_on(table, train), table)
+    assert "in 3 of these 8 images (" in leak.describe("cnn") and "in 2 more (by patient_id)" in leak.describe("cnn")
+
+    def split(train: int, validation: int, test: int) -> Split:
+        return Split(np.array([train]), np.array([validation]), np.array([test]), 0, DEFAULT_FRACTIONS, "")
+
+    for before in (trained_on(table, train), trained_on(table, np.array([6, 7]))):  # patients known to one or both
+        known = digests_of_model(table, split(2, 3, 4), [before])
+        assert find_leak(known, table).of_patients[[0, 2]].tolist() == ["patients" in before, True]
+    without = digests_of_model(table, split(6, 7, 3), [])
+    assert "patients" not in without and not find_leak(without, table).of_patients.any()
+
+
 def test_an_image_called_like_a_lesion_is_not_that_lesion(table: pd.DataFrame) -> None:
     known = trained_on(table, np.arange(10))
     others = table.iloc[[20]].assign(image_id=table["lesion_id"].iloc[0])
