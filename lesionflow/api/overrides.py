@@ -46,7 +46,7 @@ class TrainingOptions(TypedDict, total=False):
     teacher_share: float
     mirrored: bool | None
     averaging: float
-    width: float
+    width: float | None
     patience: int
     keep: str | None
     precision: str

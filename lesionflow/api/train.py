@@ -139,7 +139,7 @@ def train(
         )
     prepare_backend()
     check_model_name(registered_model)
-    if config.width != TrainingConfig.width and set(config.networks) <= set(PUBLISHED):
+    if vars(config)["width"] not in (None, 1.0) and set(config.networks) <= set(PUBLISHED):
         raise UsageError(f"--width: is for cnn and vgg, and {config.model} has one of its own; leave it out")
     # A store that is there is asked before the data are read, but none is made for a folder that is no data set.
     address = None if is_to_be_made(tracking_uri) else connect(tracking_uri, writes=True, migrate=migrate)
@@ -272,7 +272,7 @@ def _with_named_models(
             )
     if "start_from" in models:
         label, start = models["start_from"].label, models["start_from"].card
-        width = start.training.get("width", config.width)
+        width = start.training.get("width", 1.0)
         if ALL in config.model.split(","):
             found["model"] = start.network
         elif start.network not in config.networks:
@@ -280,9 +280,8 @@ def _with_named_models(
                 f"--start-from: {label} has the network {start.network}, not {config.model}; leave out --model, "
                 f"or give --model {start.network}"
             )
-        if config.width == TrainingConfig.width:
-            found["width"] = width
-        elif width != config.width:
+        found["width"] = width
+        if vars(config)["width"] not in (None, width):
             raise UsageError(f"--start-from: {label} has a width of {width}; leave out --width")
         if vars(config)["image_size"] is None:  # the preset has not filled it in yet
             found["image_size"] = start.height

@@ -33,11 +33,11 @@ ALL = "all"
 # Settings that a network needs on any device.
 _FROM_SCRATCH: dict[str, Any] = {
     "learning_rate": 2e-3, "weight_decay": 0.05, "balance": "oversample", "label_smoothing": 0.05, "mixup": 0.0,
-    "small_first": 0.0, "mirrored": False, "keep": "best",
+    "small_first": 0.0, "mirrored": False, "width": 1.0, "keep": "best",
 }  # fmt: skip
 _FROM_IMAGENET: dict[str, Any] = {
     "learning_rate": 1e-3, "weight_decay": 0.05, "balance": "sqrt", "label_smoothing": 0.1, "mixup": 0.2,
-    "small_first": 0.0, "mirrored": False, "keep": "best",
+    "small_first": 0.0, "mirrored": False, "width": 1.0, "keep": "best",
 }  # fmt: skip
 NEEDED: dict[str, dict[str, Any]] = {
     "cnn": _FROM_SCRATCH, "vgg": _FROM_SCRATCH, **dict.fromkeys(PUBLISHED, _FROM_IMAGENET),
@@ -183,7 +183,10 @@ class TrainingConfig(Config):
         0.999, "Decay of a moving average of the weights, reduced in short trainings; 0: none.", low=0,
         high=0.99999, group=FIT,
     )  # fmt: skip
-    width: float = option(1.0, "Factor for the channels of cnn and vgg.", low=0.1, high=8, group=FIT)
+    width: float = option(
+        None, "Factor for the channels of cnn and vgg.", kind=float, low=0.1, high=8,
+        unset="1.0, or that of --start-from MODEL", group=FIT,
+    )  # fmt: skip
     patience: int = option(
         15, "Epochs without better validation balanced accuracy before stopping; with --keep last, all are trained.",
         low=1, high=1000, group=FIT,

@@ -260,7 +260,7 @@ def test_help_says_what_a_preset_sets() -> None:
     assert from_preset == {
         field.name.replace("_", "-")
         for field in dataclasses.fields(TrainingConfig)
-        if field.default is None and field.name != "keep"  # which help says by itself
+        if field.default is None and field.name not in ("keep", "width")  # which help says by itself
     }
 
 
@@ -421,6 +421,18 @@ def test_a_named_model_decides_what_is_not_given_and_an_alias_becomes_the_versio
         assert taken.width == width
         with pytest.raises(UsageError, match=rf"has a width of {width}; leave out --width"):
             _with_named_models(dataclasses.replace(given, model=model, width=4.0), address, None)
+
+
+def test_a_width_that_is_given_is_never_replaced_by_that_of_the_start(tmp_path: Path) -> None:
+    """Also if it is that of trainings from scratch."""
+    narrow = write_small_bundle(tmp_path / "narrow", training={"width": 0.5}, network="cnn")
+    given = TrainingConfig(start_from=str(narrow), model="cnn", image_size=16, mirrored=False)
+    with pytest.raises(UsageError, match=r"has a width of 0\.5; leave out --width"):
+        _with_named_models(dataclasses.replace(given, width=1.0), None, None)
+    for width in (None, 0.5):  # None: not given
+        found, _ = _with_named_models(dataclasses.replace(given, width=width), None, None)  # type: ignore[arg-type]
+        assert found.width == 0.5 == found.resolved("cnn", "quick").width
+    assert TrainingConfig().resolved("cnn", "quick").width == 1
 
 
 def test_a_missing_extra_leaves_its_network_out_of_all(
