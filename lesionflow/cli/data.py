@@ -207,9 +207,16 @@ def evaluate(
         check_needed("--experiment", "--log", options)
     from lesionflow.api.evaluate import evaluate
     from lesionflow.evaluation.evaluate import PAGE_FILE
+    from lesionflow.evaluation.shift import shift_told
+    from lesionflow.evaluation.stability import stability_told
+    from lesionflow.pages import sentence
 
     found = evaluate(model, data, out, **options)
     _print_metrics(found.about, found.metrics, found.all_warnings)
+    if found.shift:
+        click.echo(sentence(shift_told(found.shift, found.unit)))
+    if found.stability:
+        click.echo(sentence(f"of {found.stability.measured}, {stability_told(found.stability.metrics())}"))
     if out is not None:
         click.echo(f"look at {out / PAGE_FILE}")
 

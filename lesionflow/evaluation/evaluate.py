@@ -105,6 +105,7 @@ def evaluate_model(
     """
     progress(f"{part.name}: looking at {counted(len(part.members), 'image')}")
     card, calibration, mapping, images = predictor.card, predictor.calibration, how.mapping, len(part.members)
+    each_image = part.table
     part, said, uncalibrated = predict_part(predictor, part, how)
     if validation is not None and how.pool is not None:
         validation = _pooled(validation, predictor, how.pool)
@@ -118,7 +119,8 @@ def evaluate_model(
     if how.stability:
         doing = f"{part.name}: changing images in {len(CHANGES)} harmless ways"
         moved = measure_stability(
-            predictor, table, most=how.stability,
+            predictor, each_image, most=how.stability,
+            counted_as=mapping.indices if mapping is not None and mapping.of_model else None,
             progress=lambda done, total: progress(f"{doing}: image {done} of {total}"),
         )  # fmt: skip
     shift = None

@@ -14,7 +14,7 @@ from lesionflow.errors import counted
 from lesionflow.evaluation.call_strength import CallStrength, strength_rows
 from lesionflow.evaluation.metrics import Place, in_words, shown_at, with_interval
 from lesionflow.evaluation.slices import Gap, attribute_in_words, gap_sentence
-from lesionflow.evaluation.stability import STABILITY
+from lesionflow.evaluation.stability import STABILITY, stability_told
 from lesionflow.model.card import AVERAGED, CROSS_VALIDATION, SINGLE, Card, dataset_name
 from lesionflow.pages import render, sentence
 
@@ -48,7 +48,7 @@ def model_card(
         measured=measured, metrics=_metrics(card, measured), calibration=calibration, figures=calibration.figures,
         specificities={part: each.value for part, each in specificities.items() if each is not None},
         folds=_metrics(card, [CROSS_VALIDATION]) if CROSS_VALIDATION in known else "",
-        averages=AVERAGED in card.calibrations, stability=known.get(STABILITY),
+        averages=AVERAGED in card.calibrations, stability=_stability_told(card),
         other_calls=_table(*strength_rows(strengths, calibration.call_strength, card.labels.not_to_miss))
         if strengths else "",
         gaps=[gap_sentence(gap, _plain) for gap in gaps[:GAPS_NAMED]],
@@ -241,6 +241,17 @@ def _told_of_training(training: Mapping[str, Any]) -> list[str]:
         "seed": f"seed {training.get('seed')}",
     }
     return [words for name, words in told.items() if name in training and "best_epoch" in training]
+
+
+def _stability_told(card: Card) -> str:
+    """What harmless changes move, and of which images; empty if the card does not say."""
+    if STABILITY not in card.metrics:
+        return ""
+    told, images = stability_told(card.metrics[STABILITY]), card.training.get("stability_images")
+    if images:
+        lesions = counted(card.training["stability_lesions"], "lesion")
+        told = f"of {counted(images, 'image')} of {lesions} of the test part, {told}"
+    return sentence(told)
 
 
 def _built_on(training: Mapping[str, Any]) -> list[str]:

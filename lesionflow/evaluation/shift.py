@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lesionflow.evaluation.bootstrap import interval, ratio, resampled_sums
-from lesionflow.evaluation.metrics import FEWEST_LESIONS
+from lesionflow.evaluation.metrics import FEWEST_LESIONS, with_interval
 from lesionflow.model.card import Estimate
 from lesionflow.model.prediction import UNFAMILIAR, LabelledPredictions
 
@@ -51,6 +51,19 @@ class Shift:
             if score.same_mix is not None:
                 found[f"{score.name}_difference_same_mix"] = score.same_mix.value
         return found
+
+
+def shift_told(shift: Shift, unit: str) -> str:
+    """In one sentence without its end; unit: images or lesions."""
+    told = []
+    if shift.unfamiliar is not None:
+        there = shift.unfamiliar_in_validation
+        beside = "" if there is None else f", in validation {there:.3f}"
+        told.append(f"{with_interval(shift.unfamiliar)} of the {unit} are unlike the training images{beside}")
+    told += [
+        f"mean {score.display_name} {score.here:.3f}, in validation {score.validation:.3f}" for score in shift.scores
+    ]
+    return "; ".join(told) or "the model tells nothing of its training images that these could be compared with"
 
 
 def measure_shift(

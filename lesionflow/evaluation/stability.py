@@ -20,6 +20,7 @@ from PIL import Image, ImageFilter
 from lesionflow.defaults import thread_map, usable_cores
 from lesionflow.errors import ImageError, counted
 from lesionflow.evaluation.bootstrap import interval, ratio, resampled_sums
+from lesionflow.evaluation.metrics import with_interval
 from lesionflow.images.decode import decode, fit_image, header
 from lesionflow.model.card import Estimate
 from lesionflow.model.predictor import Predictor
@@ -134,6 +135,18 @@ class Stability:
         return found
 
 
+def stability_told(metrics: Mapping[str, Estimate]) -> str:
+    """What `Stability.metrics` come to, in one sentence without its end."""
+    of_each = {change: metrics.get(f"calls_{change.name}") for change in CHANGES}
+    known = {change: calls for change, calls in of_each.items() if calls is not None}
+    worst = max(known, key=lambda change: known[change].value)
+    return (
+        f"harmless changes (mirrored, turned, saved again, softened, cropped, brighter ...) move "
+        f"{with_interval(metrics['calls'])} of the calls and {with_interval(metrics['flags'])} of the malignant flags; "
+        f"the one that moves most, {worst.display_name}, {with_interval(known[worst])} of the calls"
+    )
+
+
 def measure_stability(
     predictor: Predictor,
     images: Mapping[str, Sequence[str]] | pd.DataFrame,
@@ -141,6 +154,7 @@ def measure_stability(
     most: int = USUAL_IMAGES,
     seed: int = 0,
     changes: Sequence[HarmlessChange] = CHANGES,
+    counted_as: np.ndarray | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Stability | None:
     """Score a sample of images as they are and after each harmless change.
@@ -155,6 +169,8 @@ def measure_stability(
     seed : int
         Of the sample and of what a change leaves open.
     changes : sequence of HarmlessChange
+    counted_as : (diagnoses,) int64, optional
+        As what each of the model's diagnoses counts: a call of another one that counts as the same has not changed.
     progress : callable
         Is told how many images are done, of how many.
 
@@ -181,8 +197,9 @@ def measure_stability(
     found = ((done, index, pixels) for done, (index, pixels) in read if pixels is not None)
     while chunk := list(islice(found, _IMAGES_AT_ONCE)):
         said = predictor.predict(np.concatenate([pixels for _, _, pixels in chunk]))
+        called = said.called if counted_as is None else counted_as[said.called]
         shape = (len(chunk), 1 + len(changes))
-        seen = np.stack([said.called.reshape(shape), said.malignant.reshape(shape)], axis=2)
+        seen = np.stack([called.reshape(shape), said.malignant.reshape(shape)], axis=2)
         moved += list(seen[:, 1:] != seen[:, :1])
         looked_at += [index for _, index, _ in chunk]
         progress(chunk[-1][0], len(sample))

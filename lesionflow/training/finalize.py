@@ -126,6 +126,8 @@ def finalize_model(
         card = write_arrays(folder, card, HASHES_FILE, {HASHES: np.unique(np.concatenate(looks), axis=0)})
     if moved := evaluations["test"].stability:
         metrics[STABILITY] = moved.metrics()
+        told = {"stability_images": moved.images, "stability_lesions": moved.lesions}
+        card = dataclasses.replace(card, training=card.training | told)
     if cross_validated:
         metrics[CROSS_VALIDATION] = dict(cross_validated)
     card = write_card(folder, dataclasses.replace(card, metrics=metrics))

@@ -17,6 +17,7 @@ from lesionflow.evaluation.model_card import (
     terms_and_metrics,
 )
 from lesionflow.evaluation.slices import Gap
+from lesionflow.evaluation.stability import CHANGES, Moved, Stability
 from lesionflow.model.card import CROSS_VALIDATION, SINGLE, Calibration, Estimate, read_card
 from lesionflow.model.files import pretrained_folder
 from tests.evaluation.evaluations import answers, by_sex, card, full_labels, not_all_known
@@ -79,6 +80,19 @@ def test_the_licence_is_that_of_the_data(changes: dict[str, object], licence: st
     text = model_card(card(**changes))
     assert licence in text
     assert ("of no medical value.**" in text) == ("demo" in changes)
+
+
+def test_the_harmless_change_that_moves_most_is_named_and_the_images_that_were_changed() -> None:
+    shares = {change.name: Estimate(0.01 + 0.001 * index, 0.0, 0.1) for index, change in enumerate(CHANGES)}
+    shares["cropped_6"] = Estimate(0.09, 0.05, 0.14)
+    moved = [Moved(change.name, change.display_name, shares[change.name], Estimate(0, 0, 0)) for change in CHANGES]
+    found = Stability(100, 92, 0, Estimate(0.031, 0.02, 0.04), Estimate(0.012, 0.01, 0.02), tuple(moved)).metrics()
+    text = model_card(card(metrics=card().metrics | {"stability": found}))
+    assert "\n\nHarmless changes (mirrored, " in text and "0.031 (0.020 to 0.040) of the calls and 0.012 (" in text
+    assert "most, cropped by 6% of width and height, 0.090 (0.050 to 0.140) of the calls.\n" in text
+    training = card().training | {"stability_images": 100, "stability_lesions": 92}
+    text = model_card(card(metrics=card().metrics | {"stability": found}, training=training))
+    assert "\n\nOf 100 images of 92 lesions of the test part, harmless changes (mirrored, " in text
 
 
 def test_what_the_card_does_not_know_is_not_said() -> None:

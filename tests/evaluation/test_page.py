@@ -275,7 +275,7 @@ def test_sections_about_other_pictures_count_what_was_measured(full: Evaluation)
         full, pooled=20, shift=Shift(share, 0.02, 0), stability=Stability(18, 1, 0, share, share, ())
     )
     text = " ".join(Elements(evaluation_page(found)).text.split())
-    assert "leave the lesion as it is: 18 images of 1 lesion, drawn with seed 0." in text
+    assert "leave the lesion as it is: 18 images of 1 lesion, each alone, drawn with seed 0." in text
     told = "0.250 (0.100 to 0.400) of the lesions are unlike the training images; of the model's own validation part"
     assert f"{told} it is 0.020." in text
 

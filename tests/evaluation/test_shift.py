@@ -1,10 +1,11 @@
 import dataclasses
+import re
 
 import numpy as np
 import pytest
 from scipy.stats import ks_2samp
 
-from lesionflow.evaluation.shift import measure_shift
+from lesionflow.evaluation.shift import measure_shift, shift_told
 from lesionflow.model.prediction import TRUSTED, UNFAMILIAR, LabelledPredictions
 from tests.evaluation.made_up import made_up
 
@@ -22,6 +23,18 @@ def test_the_share_of_unfamiliar_images_has_an_interval() -> None:
     assert found.unfamiliar.value == pytest.approx((here.refer == UNFAMILIAR).mean())
     assert found.unfamiliar_in_validation == pytest.approx((there.refer == UNFAMILIAR).mean())
     assert measure_shift(here, there, tells_unfamiliar=False).unfamiliar is None
+
+
+def test_it_is_told_in_one_sentence() -> None:
+    here, there = unfamiliar(made_up(seed=1), 4), unfamiliar(made_up(), 100)
+    told = shift_told(measure_shift(here, there, tells_unfamiliar=True), "images")
+    assert re.match(
+        r"0\.25\d \(0\.\d+ to 0\.\d+\) of the images are unlike the training images, in validation 0\.01", told
+    )
+    means = [each.malignant_probability.mean() for each in (here, there)]
+    assert f"; mean malignant probability {means[0]:.3f}, in validation {means[1]:.3f}; mean probability of the" in told
+    alone = shift_told(measure_shift(here, None, tells_unfamiliar=True), "lesions")
+    assert alone.endswith(" of the lesions are unlike the training images")
 
 
 def test_means_and_distances_are_those_of_the_scores() -> None:

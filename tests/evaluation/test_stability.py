@@ -2,15 +2,20 @@ import dataclasses
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
 from lesionflow.datasets.labelled import read_labelled_images
+from lesionflow.diagnoses import BINARY
+from lesionflow.evaluation.evaluate import EvaluatedPart, Measuring, evaluate_model
+from lesionflow.evaluation.label_mapping import map_between
 from lesionflow.evaluation.stability import CHANGES, HarmlessChange, Stability, _variants, measure_stability
 from lesionflow.images.decode import decode, fit_array, header
 from lesionflow.model.card import SINGLE, Calibration, read_card, write_card
-from lesionflow.model.decision import decide
+from lesionflow.model.decision import MEAN_LOGITS, decide
 from lesionflow.model.predictor import Predictor, load_predictor
+from tests.conftest import invoke
 from tests.scoring.conftest import write_small_bundle
 
 
@@ -36,7 +41,7 @@ def images(demo_folder: Path) -> dict[str, list[str]]:
     return {name: table[name].tolist() for name in ("image_id", "lesion_id", "path")}
 
 
-def found(predictor: Predictor, images: dict[str, list[str]], **options: object) -> Stability:
+def found(predictor: Predictor, images: dict[str, list[str]] | pd.DataFrame, **options: object) -> Stability:
     measured = measure_stability(predictor, images, **options)  # type: ignore[arg-type]
     assert measured is not None
     return measured
@@ -84,6 +89,44 @@ def test_shares_are_those_of_scoring_the_changed_images(predictor: Predictor, im
     assert measured.calls.value == pytest.approx(np.mean([moved.calls.value for moved in measured.changes]))
     assert measured.worst.calls.value == max(moved.calls.value for moved in measured.changes) > 0
     assert measured.metrics()["calls_jpeg_60"] == next(m.calls for m in measured.changes if m.name == "jpeg_60")
+
+
+def test_calls_that_count_as_the_same_diagnosis_have_not_changed(
+    predictor: Predictor, images: dict[str, list[str]]
+) -> None:
+    """Where benign and malignant alone are told apart, as on data of no more, another benign call is the same."""
+    labels, own = predictor.labels, found(predictor, images)
+    coarse = np.isin(np.arange(len(labels)), labels.malignant_indices).astype(np.int64)
+    counted = found(predictor, images, counted_as=coarse)
+    assert 0 < counted.calls.value < own.calls.value and counted.flags == own.flags
+    assert found(predictor, images, counted_as=np.zeros(len(labels), np.int64)).calls.value == 0
+
+
+def test_an_evaluation_looks_at_images_alone_and_at_calls_as_they_are_counted(
+    predictor: Predictor, demo_folder: Path
+) -> None:
+    mapping = map_between(predictor.labels, BINARY)
+    assert mapping is not None and mapping.of_model
+    images = read_labelled_images(demo_folder, label_set=BINARY)
+    members = np.flatnonzero(images.table["lesion_id"].duplicated(keep=False))[:40]
+    pixels = np.zeros((len(images.table), predictor.card.height, predictor.card.width, 3), np.uint8)
+    part = EvaluatedPart("all", images, members, pixels)
+    how = Measuring(resamples=100, stability=40, pool=MEAN_LOGITS, mapping=mapping)
+    measured = evaluate_model(predictor, "small", part, how).stability
+    assert measured is not None and measured.images == 40 > measured.lesions
+    assert measured == found(predictor, images.table.iloc[members], most=40, counted_as=mapping.indices)
+
+
+def test_what_is_asked_for_is_printed_also_where_no_page_is_written(
+    demo_folder: Path, cache: Path, tmp_path: Path
+) -> None:
+    bundle = write_small_bundle(tmp_path / "bundle")
+    asked = ("evaluate", str(bundle), str(demo_folder), "--resamples", "100", "--cache", str(cache))
+    done = invoke(*asked, "--stability", "20")
+    assert done.exit_code == 0 and "\nOf 20 images of " in done.stdout, done.output
+    assert "harmless changes (mirrored, " in done.stdout and "the one that moves most, " in done.stdout
+    assert "\nThe model tells nothing of its training images" in done.stdout  # which has no validation part
+    assert "harmless" not in invoke(*asked).stdout
 
 
 def test_what_changes_nothing_moves_nothing_and_is_not_called_certain(
