@@ -3,10 +3,7 @@
 # It needs Node.js and npm.
 # shellcheck source=common.sh
 source "$(dirname "$0")/common.sh"
-npm install --silent --no-audit --no-fund --prefix "$folder" arquero@7.2.1 >"$folder/npm.log" 2>&1 || {
-    cat "$folder/npm.log" >&2
-    exit 2
-}
+install_node arquero@7.2.1
 cat >"$folder/try.mjs" <<'J'
 import { readFileSync } from "fs";
 import { fromCSV } from "arquero";
@@ -22,8 +19,4 @@ const right = early[0][0] === "K12" && early[0][1] === "unknown" && all[0][0] ==
 process.exit(right && Number.isNaN(late[0][0]) && Number.isNaN(late[1][0]) && late[0][1] === true ? 0 : 1);
 J
 echo "expected: the texts that are in the file, or an error"
-node "$folder/try.mjs" 2>"$folder/errors" || {
-    tail -n 20 "$folder/errors"
-    echo changed
-    exit 1
-}
+check_node try.mjs

@@ -4,10 +4,7 @@
 # shellcheck source=common.sh
 source "$(dirname "$0")/common.sh"
 install venv numpy==2.4.6
-npm install --silent --no-audit --no-fund --prefix "$folder" apache-arrow@21.2.0 >"$folder/npm.log" 2>&1 || {
-    cat "$folder/npm.log" >&2
-    exit 2
-}
+install_node apache-arrow@21.2.0
 cat >"$folder/try.cjs" <<'J'
 const { vectorFromArray, Float16 } = require("apache-arrow");
 console.log(`apache-arrow ${JSON.parse(require("fs").readFileSync(`${__dirname}/node_modules/apache-arrow/package.json`)).version}, node ${process.version}`);

@@ -1,4 +1,4 @@
-# Sourced by the scripts: environments with pinned packages in a temporary folder, which is removed at the end, and the check.
+# Sourced by the scripts: pinned packages in a temporary folder, which is removed at the end, and the check.
 # shellcheck shell=bash
 set -euo pipefail
 folder="$(mktemp -d)"
@@ -17,6 +17,23 @@ install() {
 # check [ARGUMENT...]: run try.py with the environment `venv`; if it fails, show the end of its errors and say that something changed.
 check() {
     "$folder/venv/bin/python" "$folder/try.py" "$@" 2>"$folder/errors" || {
+        tail -n 20 "$folder/errors"
+        echo changed
+        exit 1
+    }
+}
+
+# install_node PACKAGE...: install these packages of npm into the folder, where programs in it find them.
+install_node() {
+    npm install --silent --no-audit --no-fund --prefix "$folder" "$@" >"$folder/npm.log" 2>&1 || {
+        cat "$folder/npm.log" >&2
+        exit 2
+    }
+}
+
+# check_node FILE: run a program in the folder with Node.js; if it fails, show the end of its errors and say that something changed.
+check_node() {
+    node "$folder/$1" 2>"$folder/errors" || {
         tail -n 20 "$folder/errors"
         echo changed
         exit 1

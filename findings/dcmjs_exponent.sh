@@ -4,10 +4,7 @@
 # shellcheck source=common.sh
 source "$(dirname "$0")/common.sh"
 install venv pydicom==3.0.2
-npm install --silent --no-audit --no-fund --prefix "$folder" dcmjs@0.52.2 >"$folder/npm.log" 2>&1 || {
-    cat "$folder/npm.log" >&2
-    exit 2
-}
+install_node dcmjs@0.52.2
 cat >"$folder/try.mjs" <<'J'
 import { readFileSync, writeFileSync } from "fs";
 import { createRequire } from "module";

@@ -3,10 +3,7 @@
 # It needs Node.js 20.9 or later and npm.
 # shellcheck source=common.sh
 source "$(dirname "$0")/common.sh"
-npm install --silent --no-audit --no-fund --prefix "$folder" @imagemagick/magick-wasm@0.0.43 >"$folder/npm.log" 2>&1 || {
-    cat "$folder/npm.log" >&2
-    exit 2
-}
+install_node @imagemagick/magick-wasm@0.0.43
 cat >"$folder/try.mjs" <<'J'
 import { ImageMagick, initializeImageMagick, Magick, MagickFormat } from "@imagemagick/magick-wasm";
 import { readFileSync } from "fs";
@@ -54,8 +51,4 @@ const same = (a, b) => JSON.stringify(a) === JSON.stringify(b);
 process.exit(same(found.RGB, [skin, lesion]) && same(found.YBR_FULL, [ybr(skin), ybr(lesion)]) ? 0 : 1);
 J
 echo "expected: skin of 220, 170, 150 and a lesion of 90, 50, 40 from both files, give or take 1"
-node "$folder/try.mjs" 2>"$folder/errors" || {
-    tail -n 20 "$folder/errors"
-    echo changed
-    exit 1
-}
+check_node try.mjs

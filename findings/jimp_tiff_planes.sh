@@ -3,10 +3,7 @@
 # It needs Node.js 20 or later and npm.
 # shellcheck source=common.sh
 source "$(dirname "$0")/common.sh"
-npm install --silent --no-audit --no-fund --prefix "$folder" jimp@1.6.1 utif@3.1.0 sharp@0.35.5 >"$folder/npm.log" 2>&1 || {
-    cat "$folder/npm.log" >&2
-    exit 2
-}
+install_node jimp@1.6.1 utif@3.1.0 sharp@0.35.5
 cat >"$folder/try.mjs" <<'J'
 import { readFileSync } from "fs";
 import { createRequire } from "module";
@@ -89,8 +86,4 @@ const all = SIDE * SIDE;
 process.exit(JSON.stringify(found) === JSON.stringify({ jimp: [0, all, true], utif: [0, all, true], sharp: [0, 0] }) ? 0 : 1);
 J
 echo "expected: skin 220,170,150 and lesion 90,50,40 for both ways of storing them, and a lesion that is darker than the skin, or an error"
-node "$folder/try.mjs" 2>"$folder/errors" || {
-    tail -n 20 "$folder/errors"
-    echo changed
-    exit 1
-}
+check_node try.mjs

@@ -4,10 +4,7 @@
 # shellcheck source=common.sh
 source "$(dirname "$0")/common.sh"
 install venv pillow==13.0.0
-npm install --silent --no-audit --no-fund --prefix "$folder" jpeg-js@0.4.4 jimp@1.6.1 image-js@1.7.0 sharp@0.35.5 >"$folder/npm.log" 2>&1 || {
-    cat "$folder/npm.log" >&2
-    exit 2
-}
+install_node jpeg-js@0.4.4 jimp@1.6.1 image-js@1.7.0 sharp@0.35.5
 "$folder/venv/bin/python" - "$folder" <<'P'
 import sys
 from PIL import Image, __version__
@@ -54,8 +51,4 @@ const wrong = ["jpeg-js", "jimp", "image-js"].every((name) => found[name][0] < 6
 process.exit(wrong && Math.max(...found.sharp) < 6 ? 0 : 1);
 J
 echo "expected: skin 220,170,150 and lesion 90,50,40, however the colours are stored"
-node "$folder/try.mjs" 2>"$folder/errors" || {
-    tail -n 20 "$folder/errors"
-    echo changed
-    exit 1
-}
+check_node try.mjs

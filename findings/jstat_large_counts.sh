@@ -3,10 +3,7 @@
 # It needs Node.js and npm.
 # shellcheck source=common.sh
 source "$(dirname "$0")/common.sh"
-npm install --silent --no-audit --no-fund --prefix "$folder" jstat@1.9.6 >"$folder/npm.log" 2>&1 || {
-    cat "$folder/npm.log" >&2
-    exit 2
-}
+install_node jstat@1.9.6
 cat >"$folder/try.cjs" <<'J'
 const { jStat } = require("jstat");
 console.log(`jstat ${JSON.parse(require("fs").readFileSync(`${__dirname}/node_modules/jstat/package.json`)).version}, node ${process.version}`);
@@ -29,8 +26,4 @@ const held = near(found[100]) && near(found[1000]) && found[2000][0] === Infinit
 process.exit(held && near(found.p140) && found.p150[0] === Infinity && Number.isNaN(found.p200[0]) ? 0 : 1);
 J
 echo "expected: a probability between 0 and 1, about 0.01 to 0.08"
-node "$folder/try.cjs" 2>"$folder/errors" || {
-    tail -n 20 "$folder/errors"
-    echo changed
-    exit 1
-}
+check_node try.cjs

@@ -4,10 +4,7 @@
 # shellcheck source=common.sh
 source "$(dirname "$0")/common.sh"
 install venv pyvips-binary==8.18.7 pyvips==3.2.0 pillow==13.0.0 opencv-python-headless==5.0.0.93 simpleitk==2.5.7 numpy==2.4.6
-npm install --silent --no-audit --no-fund --prefix "$folder" sharp@0.35.5 >"$folder/npm.log" 2>&1 || {
-    cat "$folder/npm.log" >&2
-    exit 2
-}
+install_node sharp@0.35.5
 cat >"$folder/sharp.mjs" <<'J'
 import sharp from "sharp";
 const { data, info } = await sharp(process.argv[2]).raw().toBuffer({ resolveWithObject: true });

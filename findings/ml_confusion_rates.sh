@@ -3,10 +3,7 @@
 # It needs Node.js 20 or later and npm.
 # shellcheck source=common.sh
 source "$(dirname "$0")/common.sh"
-npm install --silent --no-audit --no-fund --prefix "$folder" ml-confusion-matrix@2.0.0 >"$folder/npm.log" 2>&1 || {
-    cat "$folder/npm.log" >&2
-    exit 2
-}
+install_node ml-confusion-matrix@2.0.0
 cat >"$folder/try.mjs" <<'J'
 import { readFileSync } from "fs";
 import { ConfusionMatrix } from "ml-confusion-matrix";
@@ -40,8 +37,4 @@ console.log(`negative predictive value and false omission rate add up to ${sum.t
 process.exit(String(wrong) === "FalseOmissionRate" && sum > 1.1 ? 0 : 1);
 J
 echo "expected: of 820 images called a nevus 20 are melanomas, a false omission rate of 0.024"
-node "$folder/try.mjs" 2>"$folder/errors" || {
-    tail -n 20 "$folder/errors"
-    echo changed
-    exit 1
-}
+check_node try.mjs

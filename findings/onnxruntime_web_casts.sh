@@ -4,10 +4,7 @@
 # shellcheck source=common.sh
 source "$(dirname "$0")/common.sh"
 install venv onnxruntime==1.30.0 onnx==1.23.2 numpy==2.4.6
-npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$folder" onnxruntime-web@1.30.0 >"$folder/npm.log" 2>&1 || {
-    cat "$folder/npm.log" >&2
-    exit 2
-}
+install_node --ignore-scripts onnxruntime-web@1.30.0
 cat >"$folder/try.py" <<'P'
 import json, os, subprocess, sys
 import numpy as np, onnx, onnxruntime

@@ -3,10 +3,7 @@
 # It needs Node.js 20 or later and npm.
 # shellcheck source=common.sh
 source "$(dirname "$0")/common.sh"
-npm install --silent --no-audit --no-fund --prefix "$folder" simple-statistics@7.12.1 jstat@1.9.6 >"$folder/npm.log" 2>&1 || {
-    cat "$folder/npm.log" >&2
-    exit 2
-}
+install_node simple-statistics@7.12.1 jstat@1.9.6
 cat >"$folder/try.mjs" <<'J'
 import { readFileSync } from "fs";
 import { createRequire } from "module";
@@ -31,8 +28,4 @@ const ends = found[4.5] === found[8] && Math.abs(found[8] - 0.002) < 1e-9 && Mat
 process.exit(ends && Math.abs(quantiles[0.975] - 1.9572) < 1e-3 ? 0 : 1);
 J
 echo "expected: p = 7e-6 for z = 4.5, and 1.960"
-node "$folder/try.mjs" 2>"$folder/errors" || {
-    tail -n 20 "$folder/errors"
-    echo changed
-    exit 1
-}
+check_node try.mjs
