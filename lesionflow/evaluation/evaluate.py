@@ -29,6 +29,7 @@ from lesionflow.evaluation.shift import measure_shift
 from lesionflow.evaluation.slices import largest_gaps, slices
 from lesionflow.evaluation.stability import CHANGES, measure_stability
 from lesionflow.images.decode import decode
+from lesionflow.model.card import SINGLE, Calibration, Card
 from lesionflow.model.columns import NO, YES, cell, utf8
 from lesionflow.model.decision import decide, pool_predictions, pool_probabilities, softmax
 from lesionflow.model.prediction import LabelledPredictions, Predictions, with_labels
@@ -106,9 +107,14 @@ def evaluate_model(
     progress(f"{part.name}: looking at {counted(len(part.members), 'image')}")
     card, calibration, mapping, images = predictor.card, predictor.calibration, how.mapping, len(part.members)
     each_image = part.table
+    one_look = None  # of which the validation part's predictions are
+    if predictor.averaged:
+        single, outputs = predictor.measure_many_both(part.pixels, part.members)
+        part = dataclasses.replace(part, outputs=outputs)
+        _, one_look, _ = _answers(predictor, part, how, single, card.calibrations[SINGLE])
     part, said, uncalibrated = predict_part(predictor, part, how)
     if validation is not None and how.pool is not None:
-        validation = _pooled(validation, predictor, how.pool)
+        validation = _pooled(validation, card, how.pool)
     if validation is not None and mapping is not None and mapping.of_model:
         validation = mapping.of_predictions(validation)
     table = part.table
@@ -125,7 +131,8 @@ def evaluate_model(
         )  # fmt: skip
     shift = None
     if part.images.digest != card.data_digest:
-        shift = measure_shift(said, validation, tells_unfamiliar=calibration.unfamiliar_above is not None)
+        knows_distance = card.calibrations[SINGLE].unfamiliar_above is not None
+        shift = measure_shift(one_look or said, validation, tells_unfamiliar=knows_distance)
     told = (
         f"Each lesion counts once: its images, {images} in all, are pooled ({how.pool}). Where a figure says images, "
         "it means lesions."
@@ -165,14 +172,21 @@ def predict_part(
 
     The part comes back with one image for each row: of lesions that are pooled, their first ones.
     """
-    card, mapping = predictor.card, how.mapping
-    logits, distances = part.outputs or predictor.measure_many(part.pixels, part.members)
-    answers = decide(logits, distances, predictor.calibration, card.prior, card.labels)
+    outputs = part.outputs or predictor.measure_many(part.pixels, part.members)
+    return _answers(predictor, part, how, outputs, predictor.calibration)
+
+
+def _answers(
+    predictor: Predictor, part: EvaluatedPart, how: Measuring, outputs: Outputs, calibration: Calibration
+) -> tuple[EvaluatedPart, LabelledPredictions, np.ndarray]:
+    """What `predict_part` returns, of outputs for its images."""
+    card, mapping, (logits, distances) = predictor.card, how.mapping, outputs
+    answers = decide(logits, distances, calibration, card.prior, card.labels)
     uncalibrated = softmax(logits)  # (images, classes)
     if how.pool is not None:
         part, lesion_of = part.lesions()
         groups = (lesion_of, len(part.members), how.pool)
-        answers = pool_predictions(answers, *groups, predictor.calibration, card.prior)
+        answers = pool_predictions(answers, *groups, calibration, card.prior)
         uncalibrated = pool_probabilities(uncalibrated, *groups, card.labels.malignant_indices)
     table, labels = part.table, part.labels
     if mapping is not None and mapping.of_model:
@@ -182,10 +196,10 @@ def predict_part(
     return part, with_labels(answers, table["image_id"].to_numpy(), table["lesion_id"].to_numpy(), labels), uncalibrated
 
 
-def _pooled(said: LabelledPredictions, predictor: Predictor, pool: str) -> LabelledPredictions:
-    """One prediction for each lesion, with the label of its first image."""
+def _pooled(said: LabelledPredictions, card: Card, pool: str) -> LabelledPredictions:
+    """One prediction for each lesion, with the label of its first image; said: by one look at each."""
     _, firsts, lesion_of = np.unique(said.lesion_ids, return_index=True, return_inverse=True)
-    pooled = pool_predictions(said, lesion_of, len(firsts), pool, predictor.calibration, predictor.card.prior)
+    pooled = pool_predictions(said, lesion_of, len(firsts), pool, card.calibrations[SINGLE], card.prior)
     return with_labels(pooled, said.image_ids[firsts], said.lesion_ids[firsts], said.labels[firsts])
 
 

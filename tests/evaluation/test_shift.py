@@ -1,13 +1,22 @@
 import dataclasses
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.stats import ks_2samp
 
+from lesionflow.datasets.labelled import read_labelled_images
+from lesionflow.evaluation.evaluate import EvaluatedPart, Measuring, evaluate_model, predict_part
+from lesionflow.evaluation.page import evaluation_page
 from lesionflow.evaluation.shift import measure_shift, shift_told
+from lesionflow.images.decode import decode
+from lesionflow.model.card import AVERAGED, SINGLE, Calibration
+from lesionflow.model.decision import MEAN_LOGITS
 from lesionflow.model.prediction import TRUSTED, UNFAMILIAR, LabelledPredictions
+from lesionflow.model.predictor import load_predictor
 from tests.evaluation.made_up import made_up
+from tests.scoring.conftest import SIDE, write_small_bundle
 
 
 def unfamiliar(made: LabelledPredictions, every: int) -> LabelledPredictions:
@@ -98,3 +107,21 @@ def test_what_rests_on_few_lesions_has_no_interval_and_no_weight_in_the_same_mix
     of_both, of_one = (measure_shift(each, there, tells_unfamiliar=False).scores[0] for each in (mixed, alone))
     assert of_both.same_mix is not None and of_one.same_mix is not None
     assert of_both.same_mix.value == pytest.approx(of_one.same_mix.value)
+
+
+@pytest.mark.parametrize("pool", [None, MEAN_LOGITS])
+def test_averaged_looks_are_not_compared_with_single_ones(demo_folder: Path, tmp_path: Path, pool: str | None) -> None:
+    """What a bundle keeps of its validation part is of one look: the same images are at no distance with --tta."""
+    calibrations = {mode: Calibration(temperature=0.05) for mode in (SINGLE, AVERAGED)}
+    folder = write_small_bundle(tmp_path / "bundle", calibrations=calibrations)
+    images, members = read_labelled_images(demo_folder), np.arange(60)
+    pixels = np.stack([decode(path, SIDE, SIDE) for path in images.table["path"].iloc[members]])
+    part = EvaluatedPart("all", images, members, pixels)
+    single, averaged = (load_predictor(folder, threads=1, averaged=views) for views in (False, True))
+    _, validation, _ = predict_part(single, part)
+    found = evaluate_model(averaged, "small", part, Measuring(resamples=100, pool=pool), validation=validation)
+    assert found.shift is not None and found.averaged
+    assert [(score.difference.value, score.distance) for score in found.shift.scores] == [(0, 0)] * 2
+    _, looks, _ = predict_part(averaged, part)
+    assert measure_shift(looks, validation, tells_unfamiliar=False).scores[0].distance > 0.05
+    assert "By one look at each image" in evaluation_page(found)
