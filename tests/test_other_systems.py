@@ -23,7 +23,8 @@ import psutil, rich, sklearn, tensorflow, tf2onnx
 hidden = ("fcntl", "resource", "pwd", "grp", "termios", "pty")
 for name in hidden:
     sys.modules[name] = None
-of_linux = ("sched_getaffinity", "sysconf", "getuid", "geteuid", "link", "fork", "statvfs", "O_NOFOLLOW", "O_NONBLOCK")
+of_linux = ("sched_getaffinity", "sysconf", "getuid", "geteuid", "link", "fork", "statvfs", "O_NOFOLLOW", "O_NONBLOCK",
+            "posix_fallocate")
 for name in of_linux:
     if hasattr(os, name):
         delattr(os, name)

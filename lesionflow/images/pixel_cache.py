@@ -18,6 +18,8 @@ from lesionflow.images.decode import decode
 from lesionflow.images.discovery import cache_folder
 from lesionflow.images.read_bytes import digest_of_frame, read_named
 
+_AT_ONCE = 2**20  # bytes of zeros that are written together
+
 
 def decoded_pixels(
     paths: Sequence[str],
@@ -66,37 +68,62 @@ def _decode_all(
     width: int,
     progress: Callable[[int, int], None],
 ) -> None:
+    with partial_file(file) as partial:
+        _decode_into(partial, paths, contents, height, width, progress)
+        os.replace(partial, file)  # only a whole file ever has the final name, and no open one, which Windows keeps
+
+
+def _decode_into(
+    file: Path,
+    paths: Sequence[str],
+    contents: Sequence[str],
+    height: int,
+    width: int,
+    progress: Callable[[int, int], None],
+) -> None:
     failures: list[str] = []
     changed: list[str] = []
-    with partial_file(file) as partial, open(partial, "xb") as claimed:
-        pixels = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=(len(paths), height, width, 3))
-        # Claim the space now: a full disk is an error here, but would end the process when a mapped page is written.
-        os.posix_fallocate(claimed.fileno(), 0, os.path.getsize(partial))
+    pixels = np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=(len(paths), height, width, 3))
+    _claim_space(file, pixels.offset)
 
-        def decode_one(index: int) -> None:
-            path = paths[index]
-            try:
-                data, frame = read_named(path)
-                if digest_of_frame(hashlib.sha256(data), frame or 0) != contents[index]:
-                    changed.append(path)
-                    return
-                pixels[index] = decode(data, height, width, frame or 0)
-            except ImageError as error:
-                failures.append(f"{path} ({error})")
+    def decode_one(index: int) -> None:
+        path = paths[index]
+        try:
+            data, frame = read_named(path)
+            if digest_of_frame(hashlib.sha256(data), frame or 0) != contents[index]:
+                changed.append(path)
+                return
+            pixels[index] = decode(data, height, width, frame or 0)
+        except ImageError as error:
+            failures.append(f"{path} ({error})")
 
-        with ThreadPoolExecutor() as threads:  # Pillow's decoders release the interpreter's lock
-            order = sorted(range(len(paths)), key=lambda index: row_order(paths[index]))
-            for done, _ in enumerate(threads.map(decode_one, order), start=1):
-                progress(done, len(paths))
-        check_all_decoded(sorted(failures), len(paths))
-        if changed:
-            told = counted(len(changed), "image", "has", "have", of=len(paths))
-            raise DataError(
-                f"{told} changed since the data set was read: {first_few(sorted(changed))}; give the command again "
-                "when nothing writes there any more"
-            )
-        pixels.flush()
-        os.replace(partial, file)  # only a whole file ever has the final name
+    with ThreadPoolExecutor() as threads:  # Pillow's decoders release the interpreter's lock
+        order = sorted(range(len(paths)), key=lambda index: row_order(paths[index]))
+        for done, _ in enumerate(threads.map(decode_one, order), start=1):
+            progress(done, len(paths))
+    check_all_decoded(sorted(failures), len(paths))
+    if changed:
+        told = counted(len(changed), "image", "has", "have", of=len(paths))
+        raise DataError(
+            f"{told} changed since the data set was read: {first_few(sorted(changed))}; give the command again "
+            "when nothing writes there any more"
+        )
+    pixels.flush()
+
+
+def _claim_space(file: Path, start: int) -> None:
+    """Claim the space of a file of zeros from `start` on now.
+
+    A full disk is an error here, but would end the process when a mapped page is written.
+    """
+    size = os.path.getsize(file)
+    with open(file, "r+b") as claimed:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(claimed.fileno(), 0, size)
+            return
+        claimed.seek(start)  # macOS and Windows claim what is written
+        for position in range(start, size, _AT_ONCE):
+            claimed.write(bytes(min(_AT_ONCE, size - position)))
 
 
 def check_all_decoded(failures: Sequence[str], total: int) -> None:

@@ -36,6 +36,26 @@ def test_decodes_once_and_in_order(demo_folder: Path, tmp_path: Path, monkeypatc
     assert len(list(tmp_path.iterdir())) == 3
 
 
+def test_pixels_are_kept_alike_where_a_system_claims_no_space(
+    demo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As macOS and Windows, which have no `posix_fallocate`; the latter renames no file that is open."""
+    images = read_labelled_images(demo_folder)
+    claimed = decoded_pixels(*images.files, 8, 8, tmp_path / "claimed")
+    monkeypatch.delattr(os, "posix_fallocate")
+    monkeypatch.setattr(cache_module, "_AT_ONCE", 1000)
+    replace, still_open = os.replace, list[bool]()
+
+    def rename(partial: Path, file: Path) -> None:
+        still_open.append(str(partial) in Path("/proc/self/maps").read_text())
+        replace(partial, file)
+
+    monkeypatch.setattr(os, "replace", rename)
+    np.testing.assert_array_equal(decoded_pixels(*images.files, 8, 8, tmp_path / "written"), claimed)
+    one, other = (next((tmp_path / name).iterdir()) for name in ("claimed", "written"))
+    assert one.read_bytes() == other.read_bytes() and still_open == [False]
+
+
 def test_a_cached_file_that_was_cut_or_is_no_array_is_decoded_again(demo_folder: Path, tmp_path: Path) -> None:
     images = read_labelled_images(demo_folder)
     whole = np.array(decoded_pixels(*images.files, 8, 8, tmp_path))
