@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from scipy import sparse
 
 CALIBRATION_BINS = 15
+SECTION_RESAMPLES = 1000  # behind intervals that are not of the metrics of all images, however many are behind those
 OUTSIDE = 0.025  # of the resamples on either side of a 95 % interval
 MOST_STEPS = 10_000  # that resamples tell apart in a curve; of more, neighbouring scores count as equal
 # For this many images fewer steps suffice: bounds of intervals of AUC move by 1e-6, of average precision by 1e-4.

@@ -11,6 +11,7 @@ from lesionflow.diagnoses import HAM10000, LabelSet
 from lesionflow.evaluation.bootstrap import (
     CALIBRATION_BINS,
     MANY_IMAGES,
+    SECTION_RESAMPLES,
     confidence_bins,
     interval,
     ratio,
@@ -154,7 +155,7 @@ class Bin(NamedTuple):
 
 
 def reliability(
-    predictions: LabelledPredictions, bins: int = CALIBRATION_BINS, *, resamples: int = 1000, seed: int = 0
+    predictions: LabelledPredictions, bins: int = CALIBRATION_BINS, *, resamples: int = SECTION_RESAMPLES, seed: int = 0
 ) -> list[Bin]:
     """Probability against accuracy of the most probable diagnosis, by bins of equal width.
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from lesionflow import pages
 from lesionflow.datasets.split import PARTS
+from lesionflow.evaluation.bootstrap import SECTION_RESAMPLES
 from lesionflow.evaluation.call_strength import strengths_section
 from lesionflow.evaluation.label_mapping import not_measurable_told
 from lesionflow.evaluation.metrics import (
@@ -126,7 +127,8 @@ def _facts(evaluation: Evaluation) -> list[tuple[str, str]]:
         ("Evaluated on", f"{evaluation.data}, {evaluation.part}"),
         ("Data", evaluation.data_digest),
         ("Measured", evaluation.measured),
-        ("Intervals", f"95%, from {evaluation.resamples} bootstrap resamples of lesions, as images of one lesion are "
+        ("Intervals", f"95%, from {evaluation.resamples} bootstrap resamples of lesions, {SECTION_RESAMPLES} for those "
+         "of bins, groups, harmless changes and the difference from the training images, as images of one lesion are "
          f"no independent evidence (seed {evaluation.seed})"),
         ("Calls", f"the diagnosis called is {rule_of_call(evaluation.calibration.call_strength)}"),
     ]  # fmt: skip

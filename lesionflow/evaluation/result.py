@@ -11,6 +11,7 @@ import numpy as np
 
 from lesionflow.datasets.split import HELD_OUT
 from lesionflow.errors import counted
+from lesionflow.evaluation.bootstrap import SECTION_RESAMPLES
 from lesionflow.evaluation.calibration import coverage_curve, reliability
 from lesionflow.evaluation.call_strength import CallStrength
 from lesionflow.evaluation.curves import roc
@@ -159,7 +160,7 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
         "images_by_diagnosis": dict(zip(names, counts, strict=True)),
         "images_by_refer": {word: (predictions.refer == word).sum() for word in (TRUSTED, UNCERTAIN, UNFAMILIAR)},
         "intervals": {"level": 0.95, "method": "bootstrap over lesions", "resamples": evaluation.resamples,
-                      "seed": evaluation.seed},
+                      "resamples_of_sections": SECTION_RESAMPLES, "seed": evaluation.seed},
         "metrics": evaluation.metrics,
         "confusion_matrix": {
             "rows": "true", "columns": "called", "diagnoses": names,

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lesionflow.evaluation.bootstrap import interval, ratio, resampled_sums
+from lesionflow.evaluation.bootstrap import SECTION_RESAMPLES, interval, ratio, resampled_sums
 from lesionflow.evaluation.metrics import FEWEST_LESIONS, with_interval
 from lesionflow.model.card import Estimate
 from lesionflow.model.prediction import UNFAMILIAR, LabelledPredictions
 
-RESAMPLES = 1000
 MUCH_UNFAMILIAR = 0.05  # of the images: a page warns from there on
 
 
@@ -127,5 +126,5 @@ def _means(predictions: LabelledPredictions, score: np.ndarray, seed: int = 0) -
     """The mean of a score, that of each resample of lesions, and the same by diagnosis: (resamples, diagnoses)."""
     images = np.eye(len(predictions.label_set))[predictions.labels]  # (images, diagnoses)
     columns = np.hstack([images * score[:, None], images])
-    total, count = np.split(resampled_sums(predictions.lesion_ids, columns, RESAMPLES, seed), 2, axis=1)
+    total, count = np.split(resampled_sums(predictions.lesion_ids, columns, SECTION_RESAMPLES, seed), 2, axis=1)
     return float(score.mean()), ratio(total.sum(axis=1), count.sum(axis=1)), ratio(total, count)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lesionflow.datasets.label_columns import ATTRIBUTES
+from lesionflow.evaluation.bootstrap import SECTION_RESAMPLES
 from lesionflow.evaluation.measure import measure
 from lesionflow.evaluation.metrics import Place, in_words, shown_at
 from lesionflow.model.card import Estimate
@@ -54,7 +55,9 @@ class Gap:
         return self.highest.metrics[self.metric].value - self.lowest.metrics[self.metric].value
 
 
-def slices(predictions: LabelledPredictions, attributes: pd.DataFrame, *, resamples: int = 1000) -> list[Slice]:
+def slices(
+    predictions: LabelledPredictions, attributes: pd.DataFrame, *, resamples: int = SECTION_RESAMPLES
+) -> list[Slice]:
     """All of `measure.measure` for each value of each attribute, the more frequent values first, unknown last.
 
     attributes: the rows of predictions in the same order, with text in whichever of `ATTRIBUTES` and `source` it has as

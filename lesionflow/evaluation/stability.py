@@ -19,7 +19,7 @@ from PIL import Image, ImageFilter
 
 from lesionflow.defaults import thread_map, usable_cores
 from lesionflow.errors import ImageError, counted
-from lesionflow.evaluation.bootstrap import interval, ratio, resampled_sums
+from lesionflow.evaluation.bootstrap import SECTION_RESAMPLES, interval, ratio, resampled_sums
 from lesionflow.evaluation.metrics import with_interval
 from lesionflow.images.decode import decode, fit_image, header
 from lesionflow.model.card import Estimate
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 USUAL_IMAGES = 500  # that are looked at unless told otherwise
-RESAMPLES = 1000
 STABILITY = "stability"  # under which a card has these metrics, beside the parts of the split
 SHORTEST_SIDE = 1000  # pixels; larger images are reduced to it before the change, which makes no visible difference
 _IMAGES_AT_ONCE = 4
@@ -229,7 +228,7 @@ def _counted(moved: np.ndarray, lesion_ids: np.ndarray, changes: Sequence[Harmle
     images, lesions = len(moved), len(np.unique(lesion_ids))
     flat = moved.reshape(images, -1).astype(np.float64)  # (images, changes * 2)
     columns = np.concatenate([np.ones((images, 1)), moved.mean(axis=1), flat], axis=1)
-    sums = resampled_sums(lesion_ids, columns, RESAMPLES, seed)
+    sums = resampled_sums(lesion_ids, columns, SECTION_RESAMPLES, seed)
     resampled, values = ratio(sums[:, 1:], sums[:, :1]), columns[:, 1:].mean(axis=0)
     found = [
         interval(float(value), each, lesions) or Estimate(float(value), 0.0, 1.0)

@@ -94,7 +94,10 @@ def test_headline_figures_come_first_with_intervals_and_always_nv(full: Evaluati
         assert picture.how_to_read in text
     assert full.card.digest in text and full.data_digest in text
     assert INTERVAL_RULE in text
-    assert "280 images of 140 lesions" in text and "50 bootstrap resamples of lesions" in text
+    assert (
+        "280 images of 140 lesions" in text
+        and "50 bootstrap resamples of lesions, 1000 for those of bins, groups," in text
+    )
     assert "0.200 before and 0.010 after" in text
     assert "so chosen on the validation part that 95% of its malignant images reach it" in text
 
