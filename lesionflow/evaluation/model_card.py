@@ -250,7 +250,7 @@ def _stability_told(card: Card) -> str:
     told, images = stability_told(card.metrics[STABILITY]), card.training.get("stability_images")
     if images:
         lesions = counted(card.training["stability_lesions"], "lesion")
-        told = f"of {counted(images, 'image')} of {lesions} of the test part, {told}"
+        told = f"of {counted(images, 'image')} of {lesions} of the validation part, {told}"
     return sentence(told)
 
 

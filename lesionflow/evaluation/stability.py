@@ -139,11 +139,12 @@ def stability_told(metrics: Mapping[str, Estimate]) -> str:
     of_each = {change: metrics.get(f"calls_{change.name}") for change in CHANGES}
     known = {change: calls for change, calls in of_each.items() if calls is not None}
     worst = max(known, key=lambda change: known[change].value)
-    return (
+    moved = (
         f"harmless changes (mirrored, turned, saved again, softened, cropped, brighter ...) move "
-        f"{with_interval(metrics['calls'])} of the calls and {with_interval(metrics['flags'])} of the malignant flags; "
-        f"the one that moves most, {worst.display_name}, {with_interval(known[worst])} of the calls"
+        f"{with_interval(metrics['calls'])} of the calls and {with_interval(metrics['flags'])} of the malignant flags"
     )
+    most = f"; the one that moves most, {worst.display_name}, {with_interval(known[worst])} of the calls"
+    return moved + (most if known[worst].value else "")
 
 
 def measure_stability(

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 MODEL_CARD_FILE = "README.md"
 # Nothing is decided by metrics of the training part, which has the most images: they only show overfitting.
 TRAINING_RESAMPLES, MOST_TRAINING_IMAGES = 200, 1000
-# Images of the test part; `lesionflow evaluate` uses more.
+# Images of the validation part, as a gate may look at it; `lesionflow evaluate` uses more.
 STABILITY_IMAGES = 100
 
 
@@ -104,11 +104,10 @@ def finalize_model(
                 train=metrics["train"]["balanced_accuracy"].value,
                 validation=metrics["validation"]["balanced_accuracy"].value,
             )
-        asked = outputs if part == "validation" else None
-        evaluated = EvaluatedPart(part, images, split.part(part), pixels, asked)
         last = part == PARTS[-1]
+        evaluated = EvaluatedPart(part, images, split.part(part), pixels, None if last else outputs)
         evaluation = evaluate_model(
-            predictor, card.network, evaluated, Measuring(stability=STABILITY_IMAGES if last else 0),
+            predictor, card.network, evaluated, Measuring(stability=0 if last else STABILITY_IMAGES),
             progress=progress,
         )  # fmt: skip
         evaluations[part] = draw_evaluation(
@@ -124,7 +123,7 @@ def finalize_model(
             *(before[HASHES] for before in training.trained_before if HASHES in before),
         ]
         card = write_arrays(folder, card, HASHES_FILE, {HASHES: np.unique(np.concatenate(looks), axis=0)})
-    if moved := evaluations["test"].stability:
+    if moved := evaluations["validation"].stability:
         metrics[STABILITY] = moved.metrics()
         told = {"stability_images": moved.images, "stability_lesions": moved.lesions}
         card = dataclasses.replace(card, training=card.training | told)

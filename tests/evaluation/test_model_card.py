@@ -92,7 +92,9 @@ def test_the_harmless_change_that_moves_most_is_named_and_the_images_that_were_c
     assert "most, cropped by 6% of width and height, 0.090 (0.050 to 0.140) of the calls.\n" in text
     training = card().training | {"stability_images": 100, "stability_lesions": 92}
     text = model_card(card(metrics=card().metrics | {"stability": found}, training=training))
-    assert "\n\nOf 100 images of 92 lesions of the test part, harmless changes (mirrored, " in text
+    assert "\n\nOf 100 images of 92 lesions of the validation part, harmless changes (mirrored, " in text
+    nothing = dict.fromkeys(found, Estimate(0.0, 0.0, 0.04))
+    assert "the one that moves most" not in model_card(card(metrics=card().metrics | {"stability": nothing}))
 
 
 def test_what_the_card_does_not_know_is_not_said() -> None:
