@@ -179,9 +179,11 @@ def find_interrupted(run_id: str, moved: Mapping[str, str] = MappingProxyType({}
     run = find_run(run_id)
     if run.info.lifecycle_stage == "deleted":
         raise RegistryError(f"run {run_id} was deleted; 'mlflow runs restore --run-id {run_id}' brings it back")
-    parent = run.data.tags.get("mlflow.parentRunId")
-    if parent and MODEL_TAG in find_run(parent).data.tags:
-        raise RegistryError(f"run {run_id} is one network of a training of several; resume that one: {parent}")
+    over = run
+    while parent := over.data.tags.get("mlflow.parentRunId"):  # folds lie below their network
+        over = find_run(parent)
+        if MODEL_TAG in over.data.tags:
+            raise RegistryError(f"run {run_id} is one network or fold of a training; resume that one: {parent}")
     if run.info.status == "FINISHED":
         raise RegistryError(f"run {run_id} has finished; nothing is left to resume, train again without --resume")
     if MODEL_TAG not in run.data.tags:

@@ -14,6 +14,7 @@ from PIL import Image
 
 from lesionflow.datasets.combined import read_data_sets, split_data_sets
 from lesionflow.errors import RegistryError
+from lesionflow.tracking.resume import MODEL_TAG, find_interrupted
 from lesionflow.tracking.runs import git_commit, log_picture, log_setting, package_versions, run
 from lesionflow.tracking.tracking_store import connect
 
@@ -37,6 +38,21 @@ def test_a_run_per_network_under_one_parent(store: Path) -> None:
         assert run.data.tags["git_commit"]
     assert parent.data.params["model"] == "cnn,vgg"
     assert not [name for name in parent.data.metrics if name.startswith("system/")]
+
+
+def test_the_run_of_a_fold_names_the_training_to_resume(contenders: Path) -> None:
+    """Its network's run, right above it, is none that can be resumed; a training in a run of somebody's is one."""
+    with (
+        run("study", "folds", system_metrics=False),
+        run("cnn and vgg", "folds", nested=True, system_metrics=False) as whole,
+    ):
+        mlflow.set_tag(MODEL_TAG, "lesions")
+        with run("cnn", "folds", nested=True, system_metrics=False) as network:
+            with run("cnn, fold 1 of 3", "folds", nested=True, system_metrics=False) as fold:
+                pass
+            for part in (network, fold):
+                with pytest.raises(RegistryError, match=f"network or fold of a training; resume that one: {whole}"):
+                    find_interrupted(part)
 
 
 def test_the_metrics_of_both_runs_line_up(store: Path) -> None:
