@@ -57,8 +57,9 @@ def read_nights(reports: Sequence[Path], images: ImageSample | None = None) -> l
     """
     nights: list[Night] = []
     for file in reports:
-        if any(file == night.file for night in nights):
-            raise UsageError(f"{file}: given twice; a night counts once")
+        if same := next((night.file for night in nights if night.file.resolve() == file.resolve()), None):
+            given = "given twice" if same == file else f"the same file as {same}"
+            raise UsageError(f"{file}: {given}; a night counts once")
         further = (LESION, *NUMBERS, *CATEGORIES, *(() if images is None else ("path",)))
         night = _reduced(read_report_table(file, further), images)
         if nights and (first := next((other for other in nights if other.model), None)) and night.model:

@@ -202,6 +202,7 @@ def test_reports_that_do_not_belong_together_are_refused(
     empty.write_text(f"{header}\n")
     grouped.write_text("\n".join([f"{header},images,grouped_by", *(f"{line},1,lesion_id" for line in lines), ""]))
     rows = "its rows are one for each lesion_id, those of"
+    (latest := tmp_path / "latest.csv").symlink_to(normal_nights[0])
     for reports, code, message in (
         ([normal_nights[0], other_model], 1, "lesions/4"),
         ([normal_nights[0], grouped], 1, rows),
@@ -210,6 +211,7 @@ def test_reports_that_do_not_belong_together_are_refused(
         ([normal_nights[0], "--reference", empty], 1, "has no image with a prediction to compare with"),
         ([normal_nights[0], other_labels], 1, "one label set at a time"),
         ([normal_nights[0], normal_nights[0]], 2, "given twice"),
+        ([normal_nights[0], latest], 2, f"latest.csv: the same file as {normal_nights[0]}"),
         ([tmp_path / "nowhere.csv"], 1, "cannot be read"),
     ):
         result = invoke("monitor", *map(str, reports), "--out", str(tmp_path / "out"))
