@@ -117,6 +117,11 @@ def _reference(source: str, nights: Sequence[Night], tracking_uri: str | None, n
         said, classes = resolved.validation(), resolved.card.classes
     if first is not None and classes != first.diagnoses:
         raise DataError(f"{resolved.label} has other diagnoses than the nights; give the model that scored them")
+    if first is not None and not resolved.may_be(first.model):
+        raise DataError(
+            f"--reference {source}: is {resolved.label}, and the nights were scored with {first.model}; give the model "
+            "that scored them"
+        )
     if said is None:
         notes.append(f"{resolved.label} has no predictions for its validation part: the first nights alone count")
         return None

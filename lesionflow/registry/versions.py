@@ -183,6 +183,12 @@ class Resolved:
         """Its predictions for its validation part; None if it has none."""
         return read_labelled(read_arrays(self.folder, self.card, VALIDATION_FILE), self.card.labels)
 
+    def may_be(self, label: str) -> bool:
+        """Whether it may be the model that a report names so: a bundle does not know which version it became."""
+        if not self.address and "@" not in label:
+            return True
+        return label == self.label or label.removeprefix(f"{PRETRAINED} ") == self.card.marked_label
+
 
 @contextlib.contextmanager
 def opened(model: str, tracking_uri: str | None = None, files: tuple[str, ...] = SCORING_FILES) -> Iterator[Resolved]:

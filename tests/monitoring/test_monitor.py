@@ -18,6 +18,7 @@ from lesionflow.errors import DataError, UsageError
 from lesionflow.model.prediction import Row
 from lesionflow.monitoring.limits import read_limits
 from lesionflow.monitoring.nights import read_nights
+from lesionflow.registry.versions import resolve
 from lesionflow.scoring.report import ReportLayout
 from tests.conftest import error_line, invoke
 from tests.contenders import NAME, answers, write_bundle
@@ -230,6 +231,21 @@ def test_the_validation_part_is_a_reference(normal_nights: list[Path], tmp_path:
         "monitor", *map(str, normal_nights), "--out", str(tmp_path / "b"), "--reference", str(tmp_path / "without")
     )
     assert result.exit_code == 0 and "has no predictions for its validation part" in result.stderr
+
+
+def test_only_the_model_of_the_nights_is_their_reference(
+    normal_nights: list[Path], write_night: Write, contenders: Path
+) -> None:
+    reference = ("--reference", f"models:/{NAME}/2")
+    result = invoke("monitor", *map(str, normal_nights[:2]), "--out", "none", *reference)
+    assert result.exit_code == 1 and f"is {NAME}/2, and the nights were scored with {NAME}/3" in error_line(result)
+    bundle = resolve(reference[1], contenders).card.label
+    for name in (f"{NAME}/2", bundle):
+        night = write_night(f"of {name}".replace("/", " "), 0, model=name)
+        watched = monitor(night, reference=reference[1])
+        assert [each.about for each in watched.references] == [f"of {NAME}/2"]
+    with pytest.raises(DataError, match="give the model that scored them"):
+        monitor(write_night("of another bundle", 0, model="cnn@0123456789ab"), reference=reference[1])
 
 
 def test_a_report_is_a_reference_and_one_night_is_enough_then(
