@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -252,6 +253,5 @@ def move_store(old: Path, new: Path, tracking_uri: str | None) -> None:
     from lesionflow.api.move_store import move_store
 
     moved = move_store(old, new, tracking_uri=tracking_uri)
-    click.echo(
-        f"{counted(moved.addresses, 'path', 'begins', 'begin')} with {new} now; backup of the database: {moved.backup}"
-    )
+    paths = counted(moved.addresses, "path", "begins", "begin")
+    click.echo(f"{paths} with {os.path.abspath(new)} now; backup of the database: {moved.backup}")
