@@ -451,7 +451,7 @@ def _train(
         mark_begun(config, registered_model, digests)
         check_may_register(registered_model)
         _warn_of_other_diagnoses(config, registered_model, console)
-        with _telling_how_to_resume(run_id, address, console):
+        with _telling_how_to_resume(run_id, address, material):
             with temporary_folder() as folder:
                 write_description(description, folder)
                 tracking.log_files(folder, "data")
@@ -520,10 +520,12 @@ def _as_used(config: TrainingConfig) -> TrainingConfig:
 
 
 @contextlib.contextmanager
-def _telling_how_to_resume(run_id: str, address: str, console: Console) -> Iterator[None]:
+def _telling_how_to_resume(run_id: str, address: str, material: Material) -> Iterator[None]:
     """Print the command that resumes: at the start, in case the process is killed, and when the block is stopped."""
-    command = command_line("train", "--resume", run_id, store=address)
-    say(f"run {run_id}; if it is interrupted: {command}", console=console)
+    # The decoded pixels are there, and what keeps two processes from training the same run.
+    kept = ("--cache", str(material.cache)) if material.cache else ()
+    command = command_line("train", "--resume", run_id, *kept, store=address)
+    say(f"run {run_id}; if it is interrupted: {command}", console=material.console)
     try:
         yield
     except (KeyboardInterrupt, StoreError, ImportError) as error:  # of a full disk, say, or Ctrl-C during an import

@@ -167,6 +167,7 @@ def test_ctrl_c_while_a_compiled_module_is_imported_names_the_command_that_resum
     stopped = invoke("train", "--data", str(demo_folder), "--model", "cnn", *SMALL, *store)
     assert stopped.exit_code == 130, stopped.output
     assert stopped.stderr.splitlines()[-1].startswith("stopped; to continue: lesionflow train --resume ")
+    assert resume_command(stopped.stderr)[3:5] == ["--cache", str(cache)]
 
 
 def test_of_several_networks_the_finished_are_kept_and_the_rest_is_trained(
