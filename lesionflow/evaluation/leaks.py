@@ -109,12 +109,8 @@ def digests_of_model(
     files = {_FILES_OF[part]: trained_on(table, split.part(part))["contents"] for part in HELD_OUT}
     if before:  # else those of the training part are the same ones
         files[_FILES_OF["train"]] = seen["contents"]
-    all_seen = {
-        name: np.unique(np.concatenate([each[name] for each in (seen, *before) if name in each]))
-        for name in (*DIGESTED_COLUMNS, PATIENTS)
-        if any(name in each for each in (seen, *before))
-    }
-    return all_seen | files
+    told = {name: [each[name] for each in (seen, *before) if name in each] for name in (*DIGESTED_COLUMNS, PATIENTS)}
+    return {name: np.unique(np.concatenate(digests)) for name, digests in told.items() if digests} | files
 
 
 def members_of_part(known: dict[str, np.ndarray], table: pd.DataFrame, part: str) -> np.ndarray:

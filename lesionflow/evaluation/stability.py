@@ -136,15 +136,13 @@ class Stability:
 
 def stability_told(metrics: Mapping[str, Estimate]) -> str:
     """What `Stability.metrics` come to, in one sentence without its end."""
-    of_each = {change: metrics.get(f"calls_{change.name}") for change in CHANGES}
-    known = {change: calls for change, calls in of_each.items() if calls is not None}
-    worst = max(known, key=lambda change: known[change].value)
+    worst = metrics["worst_calls"]
+    change = next(change.display_name for change in CHANGES if metrics.get(f"calls_{change.name}") == worst)
     moved = (
-        f"harmless changes (mirrored, turned, saved again, softened, cropped, brighter ...) move "
+        "harmless changes (mirrored, turned, saved again, softened, cropped, brighter ...) move "
         f"{with_interval(metrics['calls'])} of the calls and {with_interval(metrics['flags'])} of the malignant flags"
     )
-    most = f"; the one that moves most, {worst.display_name}, {with_interval(known[worst])} of the calls"
-    return moved + (most if known[worst].value else "")
+    return f"{moved}; the one that moves most, {change}, {with_interval(worst)} of the calls" if worst.value else moved
 
 
 def measure_stability(
